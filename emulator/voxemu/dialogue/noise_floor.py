@@ -24,8 +24,8 @@ BLOCK: Final = 0.5  # seconds; the lowest level of each block is kept, and one p
 HIGHEST: Final = 0.06  # RMS of full scale; above it a room would make ordinary speakers inaudible
 UP: Final = 0.02  # share of the distance covered in one 20 ms window: about a second upwards,
 DOWN: Final = 0.1  # a fifth of that downwards
-SMOOTHING: Final = 0.25  # of the power, before its lowest is taken: a rumble's level wavers from window to window
-LOWEST_TO_MEAN: Final = 1.15  # the quietest of a hundred such levels of noise lies about this much under their mean
+SMOOTHING: Final = 0.25  # of the power, before its lowest is taken: a rumble's level wavers between windows
+LOWEST_TO_MEAN: Final = 1.15  # the quietest of a hundred such levels of noise lies this much under their mean
 _REFERENCE_WINDOW: Final = 0.02
 _PITCH_RATE: Final = 8000
 _PITCH_PERIODS: Final = (0.002, 1 / 60)  # seconds; shorter periods show up as their multiples
@@ -34,8 +34,6 @@ _PITCHED_FROM: Final = 0.6
 
 class NoiseFloor:
     """The level of the room, as RMS of full scale, from one level a window of `window` seconds at `rate` Hz."""
-
-    __slots__ = ("_block", "_down", "_left", "_lowest", "_lows", "_probes", "_rate", "_short", "_smooth", "_up", "level")
 
     def __init__(self, rate: int, window: float) -> None:
         self.level = 0.0

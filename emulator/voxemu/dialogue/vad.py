@@ -153,13 +153,14 @@ class Detector:
     def _hear(self, window: bytes) -> SpeechStarted | SpeechEnded | None:
         samples = np.frombuffer(window, "<i2").astype(np.float64)
         total = float(samples.dot(self._ones))
-        power = float(samples.dot(samples)) - total * total / self._size  # without the mean: an offset is no sound
+        # Without the mean: an offset is no sound.
+        power = float(samples.dot(samples)) - total * total / self._size
         level = math.sqrt(max(0.0, power) / self._size) / _FULL_SCALE
         explained = False
         if self._guard is not None:
             self._guard.heard(window, self._done)
             if level >= self._stay_bar and self._guard.sounding():
-                level = min(level, self._guard.remains())
+                level = min(level, self._guard.remains(self._stay_bar))
                 explained = True
         self._done += self._size
         if self._speaking:
@@ -214,6 +215,5 @@ class Detector:
         """Both thresholds follow the floor."""
         settings, floor = self._settings, self._room.level
         self._start_bar = max(settings.threshold, settings.over_floor * floor)
-        self._stay_bar = max(
-            settings.hysteresis * settings.threshold, floor * (1 + settings.hysteresis * (settings.over_floor - 1))
-        )
+        above_floor = settings.hysteresis * (settings.over_floor - 1)
+        self._stay_bar = max(settings.hysteresis * settings.threshold, floor * (1 + above_floor))
