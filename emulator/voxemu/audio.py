@@ -120,7 +120,9 @@ def pcm16(samples: Floats, scale: Scale = Scale.DIVIDE) -> bytes:
     """Float samples, shape (n,), as PCM16: NaN becomes 0, anything outside [-1, 1] is clamped."""
     import numpy as np
 
-    wide = np.clip(np.nan_to_num(np.asarray(samples, np.float64), nan=0.0, posinf=1.0, neginf=-1.0), -1.0, 1.0)
+    wide = np.clip(
+        np.nan_to_num(np.asarray(samples, np.float64), nan=0.0, posinf=1.0, neginf=-1.0), -1.0, 1.0
+    )
     if scale is Scale.DIVIDE:
         ints = np.minimum(np.rint(wide * 32768.0), 32767.0)
     else:

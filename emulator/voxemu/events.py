@@ -220,6 +220,14 @@ class Closed(Line):
 
 
 @dataclass(frozen=True, slots=True)
+class EndAsked(Line):
+    """Whoever runs the emulator wants this session to end, in the provider's own way."""
+
+    cause: Literal["agent_left", "closed", "shutdown"]
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Ponged(Line):
     """The peer answered a ping: a sign of life, not of speech."""
 

@@ -359,5 +359,3 @@ def at_path(url: str, path: str, *, socket: bool = False) -> str:
 def spelled(event: Event, provider: Provider) -> bool:
     """Whether this event is a message on this provider's wire."""
     return isinstance(event, Uplink | Downlink) and type(event) in provider.spells
-
-
