@@ -28,6 +28,7 @@ from ..agent import (
     UserTurn,
 )
 from ..audio import Resampler, sample_count
+from ..errors import LocalProtocolError
 from ..events import (
     AgentAudioSent,
     AgentFailed,
@@ -113,11 +114,9 @@ class Session:
         return min((due for due, _ in self._timers()), default=None)
 
     def receive(self, event: Event, now: float) -> list[Event]:
-        if self._over:
-            return []
-        if isinstance(event, Opened):
-            self._open(now)
-        else:
+        if self.state is State.NEW:
+            self._begin(event, now)
+        elif self.state is not State.ENDED:
             # What was due before this came has happened before it.
             self._run(now)
             if not self._over:
@@ -163,6 +162,14 @@ class Session:
 
     def _move(self, trigger: Trigger) -> None:
         self.state = after(self.state, trigger)
+
+    def _begin(self, event: Event, now: float) -> None:
+        if isinstance(event, Opened):
+            self._open(now)
+        elif isinstance(event, Closed | EndAsked):
+            self._move(Trigger.END)
+        else:
+            raise LocalProtocolError(f"{type(event).__name__} came before the connection was open")
 
     # --- beginning and end ------------------------------------------------------------
 
