@@ -10,7 +10,7 @@ import pytest
 from tests.needs import require_file, require_library, require_tool
 
 MISSING: list[tuple[Callable[[], object], str]] = [
-    (lambda: require_tool("no-such-tool", "apt install it"), r"no-such-tool is not on the PATH \(apt install it\)$"),
+    (lambda: require_tool("no-such-tool", "a hint"), r"no-such-tool is not on the PATH \(a hint\)$"),
     (lambda: require_file("/no/such.wav"), "there is no file /no/such.wav$"),
     (lambda: require_library("no-such-library"), "the shared library no-such-library is not installed$"),
 ]
