@@ -176,17 +176,21 @@ def test_both_packages_are_typed(roots: list[Path]) -> None:
     assert rules.untyped_packages(*roots) == []
 
 
-def test_no_tracked_file_names_a_registry_or_a_place_on_somebodys_machine(top: Path) -> None:
+def test_no_file_names_a_registry_or_a_place_on_somebodys_machine(top: Path) -> None:
     git = require_tool("git")
     if not (top / ".git").exists():
         lack("these files are not a git checkout")
-    # With -z names come as they are, one NUL after each.
-    listing = subprocess.run(
-        [git, "ls-files", "-z"], cwd=top, check=True, capture_output=True, text=True
+    # New files too, so that it shows before they are committed; -z gives names as they are.
+    listed = subprocess.run(
+        [git, "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=top,
+        check=True,
+        capture_output=True,
+        text=True,
     ).stdout
-    tracked = [top / name for name in listing.split("\0") if name]
-    assert tracked
-    assert private_places([file for file in tracked if file.is_file()]) == []
+    files = [file for name in listed.split("\0") if name and (file := top / name).is_file()]
+    assert files
+    assert private_places(files) == []
 
 
 def private_places(files: list[Path]) -> list[str]:
