@@ -35,7 +35,7 @@ ENGINES: dict[str, MakeEngine] = {
     "doorkeeper": lambda: doorkeeper_of(PROVIDERS["workbuddy"]),
 }
 
-engines = pytest.mark.parametrize("make", ENGINES.values(), ids=ENGINES.keys())
+engines = pytest.mark.parametrize("make", list(ENGINES.values()), ids=list(ENGINES))
 
 
 def script(seed: int) -> list[tuple[float, Event]]:

@@ -368,8 +368,7 @@ class Session:
         onset = self._turns.onset
         if self.state is not State.SPEAKING or onset is None or self.settings.barge_in == "off":
             return
-        needed = self.provider.format.samples(self.settings.barge_in_confirm)
-        if self._turns.position - onset >= needed:
+        if self._turns.spoken >= self.provider.format.samples(self.settings.barge_in_confirm):
             self._interrupt(now, onset)
 
     def _end_turn(self, utterance: Utterance, now: float) -> None:
