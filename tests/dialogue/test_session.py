@@ -108,7 +108,7 @@ def test_the_user_transcript_says_how_long_the_speech_was() -> None:
     talk = Talk()
     talk.say(1.24)
     talk.quiet(1.0)
-    assert talk.all(Transcribed)[0] == Transcribed("user", "(1.24 s of speech)")
+    assert talk.all(Transcribed)[0] == Transcribed("user", "(1.24 s of speech)", segment=1)
 
 
 def test_a_turn_carries_its_sample_positions() -> None:
@@ -415,7 +415,7 @@ def test_a_greeting_is_spoken_first() -> None:
     agent = Greeter(make_agent("echo"), "Hello there", lambda format: sine(format, 660.0, 0.4))
     talk = Talk(agent=agent)
     talk.quiet(2.0)
-    assert talk.only(Transcribed) == Transcribed("agent", "Hello there")
+    assert talk.only(Transcribed) == Transcribed("agent", "Hello there", segment=1)
     assert talk.when(AgentAudioSent) == 0
     assert talk.only(ReplyEnded).heard == 6400
 

@@ -60,7 +60,6 @@ from ..events import (
     ThinkingStopped,
     ToolCalled,
     ToolResultSent,
-    Transcribed,
     TurnDiscarded,
     TurnEnded,
     TurnStarted,
@@ -70,6 +69,7 @@ from ..events import (
     VisemesSent,
 )
 from ..provider import Provider
+from .captions import Captions
 from .echo_guard import EchoGuard
 from .intake import Intake
 from .playout import Playout
@@ -99,6 +99,7 @@ class Session:
         self._resampler: Resampler | None = None
         self._ready_at: float | None = None
         self._reply: Reply | None = None
+        self._captions = Captions(interim=settings.interim_transcripts)
         self._generation = 0
         self._waiting: deque[UserTurn] = deque()
         # Turns that ended while the agent could not be interrupted.
@@ -312,6 +313,8 @@ class Session:
             return
         self._settle(self._turns.hear(pcm), now)
         self._confirm_barge_in(now)
+        if self._turns.onset is not None:
+            self._out += self._captions.hears(self._turns.spoken / self.provider.format.rate)
 
     def _at_our_rate(self, audio: UserAudioSent) -> bytes:
         rate, ours = audio.rate or self._input_rate, self.provider.format.rate
@@ -376,9 +379,9 @@ class Session:
         self._out.append(_ended(utterance))
         if utterance.why == "limit":
             self._out.append(LimitReached("utterance", self.settings.max_utterance))
-        text = f"({turn.seconds:.2f} s of speech)"
-        self._remember(Exchange("user", text))
-        self._out.append(Transcribed("user", text))
+        line = self._captions.heard(turn.seconds)
+        self._remember(Exchange("user", line.text))
+        self._out.append(line)
         if self._reply is not None:
             self._waiting.append(turn)
             return
@@ -404,6 +407,7 @@ class Session:
     def _take_step(self, at: float) -> None:
         reply = self._reply
         assert reply is not None
+        self._out += self._captions.sounded(1)
         if not reply.steps:
             self._complete_reply(at)
             return
@@ -426,16 +430,20 @@ class Session:
         if first:
             self._out.append(ThinkingStopped())
         if place == "before_audio":
-            self._out.append(Transcribed("agent", step.text))
+            self._out += self._captions.says(step.text)
         if first:
             reply.speaking = True
             self._move(Trigger.SPEAK)
             self._out.append(SpeakingStarted(reply.generation))
         if place == "after_speaking":
-            self._out.append(Transcribed("agent", step.text))
+            self._out += self._captions.says(step.text)
+        elif place == "with_audio":
+            self._captions.begins(step.text)
         if step.visemes and self.call.settings.get("visemes") is True:
             self._out.append(VisemesSent(step.visemes, reply.generation))
         self._out += self._playout.say(step.pcm, at)
+        reply.line_from = reply.sent
+        reply.line_samples = max(1, sample_count(step.pcm))
 
     def _send_frames(self, at: float) -> None:
         reply = self._reply
@@ -445,6 +453,7 @@ class Session:
                 self._guard.played(frame, self._playout.sent_to - sample_count(frame))
             reply.sent += sample_count(frame)
             self._out.append(AgentAudioSent(frame, reply.generation))
+            self._out += self._captions.sounds(reply.share(reply.sent))
 
     def _complete_reply(self, at: float) -> None:
         if self.state is State.THINKING:
@@ -467,7 +476,9 @@ class Session:
         if reply is None or not reply.speaking:
             return
         if self.settings.transcript_place == "after_audio":
-            self._out += [Transcribed("agent", text) for text in reply.said]
+            for text in reply.said:
+                self._out += self._captions.says(text)
+        self._out += self._captions.sounded(reply.share(reply.heard))
         self._out.append(ReplyEnded(reply.generation, reply.heard, reply.dropped, reply.cut))
 
     def _cancel_reply(self) -> None:
