@@ -33,6 +33,7 @@ from voxemu.events import (
     SettingConfirmed,
     SettingSent,
     SpeakingStarted,
+    ThinkingSoundSent,
     ThinkingStarted,
     ThinkingStopped,
     ToolCalled,
@@ -613,6 +614,16 @@ def test_a_shutdown_is_told_in_the_providers_way_and_accounts_for_the_reply() ->
     ended, flushed = talk.only(ReplyEnded), talk.only(PlaybackFlushed)
     assert ended.heard + ended.dropped == 48000
     assert flushed.dropped == ended.dropped > 0
+
+
+def test_a_typing_sound_is_sent_only_when_asked_for() -> None:
+    for asked, count in ((False, 0), (True, 1)):
+        talk = Talk(thinking_audio=asked, think_time=0.5)
+        talk.say(0.5)
+        talk.quiet(3.0)
+        sounds = talk.all(ThinkingSoundSent)
+        assert len(sounds) == count
+        assert all(sound.rate == 16000 and len(sound.pcm) == 16000 for sound in sounds)
 
 
 def test_thinking_is_stopped_once_before_the_agent_speaks() -> None:

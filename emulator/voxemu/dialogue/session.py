@@ -56,6 +56,7 @@ from ..events import (
     SettingSent,
     SpeakingStarted,
     StopSent,
+    ThinkingSoundSent,
     ThinkingStarted,
     ThinkingStopped,
     ToolCalled,
@@ -77,6 +78,7 @@ from .reply import Reply
 from .settings import DialogueSettings
 from .states import State, Trigger, after
 from .turns import Heard, Noise, Onset, Turns, Utterance
+from .typing_sound import typing
 
 Cause = Literal["agent_left", "closed", "shutdown"]
 
@@ -393,6 +395,9 @@ class Session:
     def _think(self, turn: UserTurn, now: float) -> None:
         self._generation += 1
         self._out.append(ThinkingStarted(self._generation))
+        if self.settings.thinking_audio:
+            format = self.provider.format
+            self._out.append(ThinkingSoundSent(typing(format, self.settings.think_time), format.rate))
         self._reply = Reply(self._generation, now + self.settings.think_time)
         self._reply.add_first(self._ask(turn))
 

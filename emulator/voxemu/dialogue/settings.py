@@ -30,6 +30,8 @@ class DialogueSettings(DetectionSettings):
     # Of the agent's; with_audio grows word by word as it sounds, and is final when it has.
     interim_transcripts: bool = False
     # Say lines while they still grow.
+    thinking_audio: bool = False
+    # Send a typing sound while the agent thinks, where the provider has a message for it.
     burst: bool = False
     # Send a whole reply at once instead of pacing it.
     frame_ms: float | None = None
