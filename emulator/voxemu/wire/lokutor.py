@@ -274,6 +274,8 @@ class Lokutor(Provider):
         "threshold": 0.02,
         "over_floor": 2.0,
         "max_context": 20,
+        "ready_delay": 0.5,
+        # For the settings to come, and prompt_set to go, before the first `listening`; `rates` ends the wait.
     }
     close_codes: ClassVar[Mapping[str, int]] = {
         "agent_left": 1000,
