@@ -27,7 +27,13 @@ def test_every_folder_made_is_its_owners_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("asked", "safe"),
-    [("../../etc/passwd", "etc-passwd"), ("", "call"), ("..", "call"), ("a b\0c", "a-b-c"), (".hidden", "hidden")],
+    [
+        ("../../etc/passwd", "etc-passwd"),
+        ("", "call"),
+        ("..", "call"),
+        ("a b\0c", "a-b-c"),
+        (".hidden", "hidden"),
+    ],
 )
 def test_no_name_leads_out_of_the_folder(asked: str, safe: str) -> None:
     assert safe_name(asked) == safe

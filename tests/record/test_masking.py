@@ -9,7 +9,9 @@ from voxemu.record.masking import Mask
 SECRET = "k3y/with+odd=chars and more"
 
 
-@pytest.mark.parametrize("text", [SECRET, quote(SECRET), quote(SECRET, safe=""), quote(SECRET, safe="").lower()])
+@pytest.mark.parametrize(
+    "text", [SECRET, quote(SECRET), quote(SECRET, safe=""), quote(SECRET, safe="").lower()]
+)
 def test_a_secret_is_masked_however_it_is_written(text: str) -> None:
     assert Mask([SECRET]).text(f"ws://host/?x={text}&y=1") == "ws://host/?x=***&y=1"
 

@@ -53,7 +53,11 @@ def test_the_first_line_is_a_header(tmp_path: Path) -> None:
 
 
 def test_audio_is_a_count_and_an_offset_in_its_own_stream(tmp_path: Path) -> None:
-    sent = [UserAudioSent(samples(0, 5)), AgentAudioSent(samples(0, 3), 2), UserAudioSent(samples(5, 4), 8000)]
+    sent = [
+        UserAudioSent(samples(0, 5)),
+        AgentAudioSent(samples(0, 3), 2),
+        UserAudioSent(samples(5, 4), 8000),
+    ]
     lines = read_timeline(written(tmp_path, *sent)).lines
     assert [line.fields for line in lines] == [
         {"samples": 5, "offset": 0},
@@ -77,7 +81,11 @@ def test_up_and_down_are_what_the_provider_has_words_for(tmp_path: Path, event: 
 
 
 def test_a_token_is_never_written(tmp_path: Path) -> None:
-    assert only(tmp_path, TokenPresented("eyJ.secret")) == {"dir": "up", "type": "token_presented", "token": "***"}
+    assert only(tmp_path, TokenPresented("eyJ.secret")) == {
+        "dir": "up",
+        "type": "token_presented",
+        "token": "***",
+    }
 
 
 def test_a_token_that_comes_back_in_an_error_is_masked(tmp_path: Path) -> None:
@@ -154,17 +162,21 @@ def test_names_of_types_are_those_that_files_hold_already() -> None:
     kinds = [
         kind
         for kind in vars(events).values()
-        if isinstance(kind, type) and issubclass(kind, Event) and kind.__bases__ != (object,) and kind is not Event
+        if isinstance(kind, type)
+        and issubclass(kind, Event)
+        and kind.__bases__ != (object,)
+        and kind is not Event
     ]
     named = {type_name(kind) for kind in kinds}
     # Part of the schema: renaming one of these needs a new schema version.
     assert named >= {
         "user_audio_sent", "token_presented", "setting_sent", "rates_announced", "tool_result_sent",
         "interrupt_sent", "stop_sent", "session_started", "agent_readied", "rates_declared",
-        "setting_confirmed", "listening_started", "thinking_started", "thinking_stopped", "speaking_started",
-        "interrupted", "transcribed", "agent_audio_sent", "thinking_sound_sent", "visemes_sent", "tool_called",
-        "error_reported", "session_ended", "opened", "closed", "ponged", "congested", "cleared", "unrecognised",
-        "input_started", "input_gapped", "turn_started", "turn_ended", "turn_discarded", "reply_cancelled",
-        "reply_ended", "barged_in", "playback_started", "playback_flushed", "playback_underran",
+        "setting_confirmed", "listening_started", "thinking_started", "thinking_stopped",
+        "speaking_started", "interrupted", "transcribed", "agent_audio_sent", "thinking_sound_sent",
+        "visemes_sent", "tool_called", "error_reported", "session_ended", "opened", "closed",
+        "ponged", "congested", "cleared", "unrecognised", "input_started", "input_gapped",
+        "turn_started", "turn_ended", "turn_discarded", "reply_cancelled", "reply_ended",
+        "barged_in", "playback_started", "playback_flushed", "playback_underran",
         "microphone_dropped", "agent_failed", "limit_reached", "finding_made", "recording_failed",
     }  # fmt: skip
