@@ -145,7 +145,7 @@ def test_a_flush_takes_back_the_audio_that_came_with_it(caller: Recorded) -> Non
 
 def test_audio_thrown_away_as_it_came_was_never_heard(caller: Recorded) -> None:
     caller.at(0.0, AgentAudioSent(samples(0, FRAME)), PlaybackStarted(0))
-    caller.at(0.5, AgentAudioSent(samples(FRAME, FRAME)), PlaybackFlushed(8000, FRAME))
+    caller.at(0.5, AgentAudioSent(samples(FRAME, FRAME)), PlaybackFlushed(FRAME, FRAME))
     assert caller.close(0.5).right == samples(0, FRAME) + silence(8000 - FRAME)
 
 

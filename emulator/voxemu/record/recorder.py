@@ -262,10 +262,8 @@ class Recorder:
             self._figures.sounded(started.position)
 
     def _playback_flushed(self, flushed: PlaybackFlushed, now: float) -> None:
-        if self._role is Role.CALLER and self._held:
-            # Thrown away as it came, or the last before the flush: nothing can sound in the past.
-            if self._right.cursor is not None and self._right.cursor < self._position(now):
-                self._right.cursor = None
+        # Only at the caller's end is agent audio held, and it came before this.
+        if self._role is Role.CALLER:
             self._release()
         self._right.flush(flushed.position)
         self._figures.flushed(flushed.position)
