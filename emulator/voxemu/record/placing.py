@@ -1,4 +1,4 @@
-"""Laying what was said onto the two tracks, as the engine's notes have it: docs/architecture.md, "Agreements".
+"""Laying what was said onto the two tracks, as the engine's notes have it (docs/architecture.md: Agreements).
 
 A tap is shown an event before the engine acts on it, so the note that says where *incoming* audio lies
 (PlaybackStarted at the caller's end, InputStarted or InputGapped at the provider's) comes after the audio.
