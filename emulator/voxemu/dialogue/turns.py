@@ -1,0 +1,141 @@
+"""From the user's samples to turns: pre-roll, endpointing, shortest and longest utterance.
+
+The detector says where speech begins and ends; this keeps the audio that a turn is made of, and no more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ..agent import UserTurn
+from ..audio import SAMPLE_BYTES, AudioFormat, sample_count
+from .echo_guard import EchoGuard
+from .settings import DialogueSettings
+from .vad import Detector, SpeechEnded, SpeechStarted
+
+Why = Literal["silence", "input_gap", "limit", "hang_up"]
+
+
+@dataclass(frozen=True, slots=True)
+class Onset:
+    """Speech confirmed; positions as in SpeechStarted."""
+
+    start: int
+    confirmed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    turn: UserTurn
+    confirmed: int
+    why: Why
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """Sound too short to be a turn."""
+
+    start: int
+    end: int
+
+
+Heard = Onset | Utterance | Noise
+
+
+class Turns:
+    def __init__(
+        self, format: AudioFormat, settings: DialogueSettings, guard: EchoGuard | None, position: int = 0
+    ) -> None:
+        self._rate = format.rate
+        self._detector = Detector(format.rate, settings.detection, guard, position)
+        self._preroll = format.samples(settings.pre_roll)
+        self._shortest = format.samples(settings.min_utterance)
+        self._longest = format.samples(settings.max_utterance)
+        # Unconfirmed speech must still be there when it is confirmed.
+        self._keep = self._preroll + format.samples(settings.start_confirm + 4 * settings.window)
+        self._piece = format.samples(0.1)
+        # Audio is heard in pieces far shorter than any turn, so that an onset is known before its limit.
+        self._pcm = bytearray()
+        self._first = position
+        # Position of the first sample in _pcm.
+        self._onset: int | None = None
+        self._count = 0
+
+    @property
+    def position(self) -> int:
+        return self._detector.position
+
+    @property
+    def onset(self) -> int | None:
+        """First spoken sample of the open turn."""
+        return self._onset
+
+    @property
+    def spoken(self) -> int:
+        """Samples from the open turn's onset to its last loud one."""
+        return 0 if self._onset is None else self._detector.loud_to - self._onset
+
+    @property
+    def number(self) -> int:
+        """Of the open turn, or of the next."""
+        return self._count + 1
+
+    def hear(self, pcm: bytes) -> list[Heard]:
+        heard: list[Heard] = []
+        while pcm:
+            # Up to the longest utterance's end and no further, so that the limit counts samples, not chunks.
+            room = min(sample_count(pcm), self._piece)
+            if self._onset is not None:
+                room = min(room, self._onset + self._longest - self.position)
+            piece, pcm = pcm[: room * SAMPLE_BYTES], pcm[room * SAMPLE_BYTES :]
+            self._pcm += piece
+            for found in self._detector.feed(piece):
+                heard.append(
+                    self._began(found) if isinstance(found, SpeechStarted) else self._ended(found, "silence")
+                )
+            if self._onset is not None and self.position - self._onset >= self._longest:
+                heard += self._cut(self.position, "limit")
+            self._trim()
+        return heard
+
+    def break_off(self, position: int, why: Why) -> list[Heard]:
+        """The stream breaks here: an open turn ends, and nothing is joined across. The next sample is at
+        ``position``."""
+        heard = self._cut(position, why)
+        self._pcm.clear()
+        self._first = position
+        return heard
+
+    def _cut(self, position: int, why: Why) -> list[Heard]:
+        ended = self._detector.cut(position)
+        return [] if ended is None else [self._ended(ended, why)]
+
+    def _began(self, speech: SpeechStarted) -> Onset:
+        self._onset = speech.start
+        return Onset(speech.start, speech.confirmed)
+
+    def _ended(self, speech: SpeechEnded, why: Why) -> Heard:
+        self._onset = None
+        first = max(self._first, speech.start - self._preroll)
+        pcm = self._between(first, speech.confirmed)
+        # What was spoken once is no pre-roll of the next turn.
+        self._drop(speech.end)
+        if speech.end - speech.start < self._shortest:
+            return Noise(speech.start, speech.end)
+        self._count += 1
+        turn = UserTurn(self._count, pcm, self._rate, speech.start, speech.end, first)
+        return Utterance(turn, speech.confirmed, why)
+
+    def _between(self, first: int, end: int) -> bytes:
+        return bytes(self._pcm[(first - self._first) * SAMPLE_BYTES : (end - self._first) * SAMPLE_BYTES])
+
+    def _drop(self, position: int) -> None:
+        gone = min(max(0, position - self._first), sample_count(self._pcm))
+        del self._pcm[: gone * SAMPLE_BYTES]
+        self._first += gone
+
+    def _trim(self) -> None:
+        # Deleting from the front moves the rest: only when twice what is needed has gathered.
+        if self._onset is None and sample_count(self._pcm) > 2 * self._keep:
+            self._drop(self._first + sample_count(self._pcm) - self._keep)

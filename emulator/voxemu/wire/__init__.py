@@ -1,0 +1,23 @@
+"""How each vendor spells the vocabulary of a call.
+
+A protocol is one file here plus its name in ``PROVIDERS``; server, client, command line, fixtures and the
+parametrised tests take it from the list.
+"""
+
+from __future__ import annotations
+
+from ..errors import UnknownName
+from ..provider import Provider
+from .lokutor import Lokutor
+from .lyzr_sip import LyzrSip
+from .workbuddy import Workbuddy
+
+PROVIDERS: dict[str, Provider] = {provider.id: provider for provider in (LyzrSip(), Workbuddy(), Lokutor())}
+
+
+def provider_named(name: str) -> Provider:
+    """Raises UnknownName."""
+    try:
+        return PROVIDERS[name]
+    except KeyError:
+        raise UnknownName("provider", name, PROVIDERS) from None
