@@ -1,20 +1,24 @@
 """Tells the agent's own voice, coming back through the microphone, from a user's.
 
-An echo is what was played a moment ago, through one short filter (loudspeaker, room, resamplers, a fraction of a sample
-of delay). So the last 160 ms of the microphone are compared with everything that sounded up to `max_delay` before:
-normalised cross-correlation finds the delay, least squares the filter around it, and what the filter cannot explain of
-the newest 20 ms is what somebody else may have said. A user's words, even the same words in the same voice, do not follow
-from the agent's by any such filter; where they nearly do, for a moment, enough of an ordinary voice remains.
+An echo is what was played a moment ago, through one short filter (loudspeaker, room, resamplers, a
+fraction of a sample of delay). So the last 160 ms of the microphone are compared with everything that
+sounded up to `max_delay` before: normalised cross-correlation finds the delay, least squares the filter
+around it, and what the filter cannot explain of the newest 20 ms is what somebody else may have said. A
+user's words, even the same words in the same voice, do not follow from the agent's by any such filter;
+where they nearly do, for a moment, enough of an ordinary voice remains.
 
-It is tried from cheap to dear, and the first explanation that leaves no more than asked for ends the search:
-a short filter at the delay that worked last; one at the best delay of all; a long filter there, for rooms that ring; and
-one for the newest 40 ms alone, for the moments after a player ran dry and the delay jumped.
+It is tried from cheap to dear, and the first explanation that leaves no more than asked for ends the
+search: a short filter at the delay that worked last; one at the best delay of all; a long filter there,
+for rooms that ring; and one for the newest 40 ms alone, for the moments after a player ran dry and the
+delay jumped.
 
-All of it happens on copies thinned out to 8 to 16 kHz and low-passed below 4 kHz. What lies above is left out on both sides:
-an agent's hiss cannot leak through as residual, and a user's is heard as soon as a voiced sound follows.
+All of it happens on copies thinned out to 8 to 16 kHz and low-passed below 4 kHz. What lies above is left
+out on both sides: an agent's hiss cannot leak through as residual, and a user's is heard as soon as a
+voiced sound follows.
 
-A model is never perfect (clipping, a room longer than the filter), so a residual under a quarter of the explained echo,
-taken at its loudest within the 160 ms, counts as nothing: somebody 12 dB below the echo is not heard through it.
+A model is never perfect (clipping, a room longer than the filter), so a residual under a quarter of the
+explained echo, taken at its loudest within the 160 ms, counts as nothing: somebody 12 dB below the echo
+is not heard through it.
 """
 
 from __future__ import annotations
@@ -28,7 +32,7 @@ import numpy as np
 from voxemu.dialogue.reference import Floats, Reference, Thinner
 
 ANALYSIS_RATE: Final = 8000
-SPAN: Final = 0.16  # seconds of microphone compared at once; longer was no better, shorter lets filters explain too much
+SPAN: Final = 0.16  # seconds compared at once: longer was no better, in less a filter explains too much
 LEAST: Final = 0.1  # with less than this since the stream began or broke off nothing is said to remain
 NEWEST: Final = 0.02  # the residual is measured here
 RECENT: Final = 0.04
@@ -44,11 +48,11 @@ ROOM_NOISE: Final = 2e-5  # ridge, mean square: near silence, blown up, must not
 
 
 class EchoGuard:
-    """Knows what sounds when, hears the microphone window by window, and says what of the last one is unexplained.
+    """Knows what sounds when, hears the microphone, and says what of its last window is unexplained.
 
-    All positions are samples at `rate` Hz on the user's axis. Audio that sounds up to 40 ms after a window must be known
-    (`played`) before the window is heard, or the answer depends on the order of calls. Raises ValueError for a rate or
-    a longest delay (seconds) out of range.
+    All positions are samples at `rate` Hz on the user's axis. Audio that sounds up to 40 ms after a
+    window must be known (`played`) before the window is heard, or the answer depends on the order of
+    calls. Raises ValueError for a rate or a longest delay (seconds) out of range.
     """
 
     def __init__(self, rate: int, max_delay: float = 0.4) -> None:
@@ -65,7 +69,7 @@ class EchoGuard:
         self.cut(0)
 
     def played(self, pcm: bytes, position: int) -> None:
-        """Agent audio, S16LE, that sounds from `position` on, now or later. What is never played is silence."""
+        """Agent audio, S16LE, that sounds from `position` on, now or later; the rest is silence."""
         if len(pcm) % 2:
             raise ValueError(f"S16LE audio has an even number of bytes, not {len(pcm)}")
         self._reference.write(pcm, position)
@@ -85,7 +89,7 @@ class EchoGuard:
         self._reference.passed(position)
 
     def heard(self, pcm: bytes, position: int) -> None:
-        """One window of microphone, S16LE of 5 ms or more, following the last; thinned out only when asked about."""
+        """The microphone's next window, S16LE of 5 ms or more; thinned out only when asked about."""
         self._end = position + len(pcm) // 2
         self._waiting.append((pcm, position))
         self._waiting_samples += len(pcm) // 2
@@ -97,7 +101,7 @@ class EchoGuard:
         self._reference.passed(self._end)
 
     def sounding(self) -> bool:
-        """Whether any agent audio could be in the last window's comparison; if not, nothing can be explained."""
+        """Whether agent audio could be in the last window's comparison; else nothing is explained."""
         step = self._thinner.step
         return self._reference.sounds(
             self._end - (self._span + self._late + self._long) * step, self._end + self._early * step
@@ -137,7 +141,7 @@ class EchoGuard:
         return self._unexplained(mic, ref, self._best_offset(mic, ref), self._short)
 
     def _best_offset(self, mic: Floats, ref: Floats) -> int:
-        """Where in `ref` the stretch begins that resembles `mic` most, with room for the longest filter around it."""
+        """Where in `ref` a stretch resembles `mic` most, with room around it for the long filter."""
         mic, ref = _emphasised(mic), _emphasised(ref)
         spectrum = np.fft.rfft(ref) * np.conj(np.fft.rfft(mic, len(ref)))
         alike = np.fft.irfft(spectrum, len(ref))[: len(ref) - len(mic) + 1]

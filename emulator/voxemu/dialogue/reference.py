@@ -19,7 +19,8 @@ _SILENT: Final = 1e-9  # mean square under which a block is as good as not there
 class Thinner:
     """Low-passes and keeps every `step`-th sample, those whose position is a multiple of `step`.
 
-    Microphone and reference go through the same filter on the same grid, so that what is lost is lost on both sides.
+    Microphone and reference go through the same filter on the same grid, so that what is lost is lost on
+    both sides.
     """
 
     def __init__(self, rate: int, target: int) -> None:
@@ -32,7 +33,7 @@ class Thinner:
         self._kernel: Floats = (taps / taps.sum() / _FULL_SCALE).astype(np.float32)
 
     def thin(self, pcm: bytes, position: int) -> Floats:
-        """S16LE beginning `reach` samples before `position`; the kept samples from `position` on, full scale 1.0."""
+        """S16LE from `reach` samples before `position`; what is kept from `position` on, full scale 1.0."""
         samples = np.frombuffer(pcm, "<i2").astype(np.float32)
         skip = -position % self.step
         rows = np.lib.stride_tricks.sliding_window_view(samples, self.reach + 1)[skip :: self.step]
@@ -41,7 +42,7 @@ class Thinner:
 
 
 class Reference:
-    """Agent audio by position, in blocks; what was not played is silence. Holds `keep` seconds behind `passed`."""
+    """Agent audio by position, silence elsewhere; kept for `keep` seconds behind what has `passed`."""
 
     def __init__(self, rate: int, thinner: Thinner, keep: float) -> None:
         self._thinner = thinner
