@@ -26,6 +26,7 @@ from voxemu.events import (
     LimitReached,
     Opened,
     Ponged,
+    SessionEnded,
     SessionStarted,
     UserAudioSent,
 )
@@ -256,3 +257,27 @@ async def test_the_peer_is_pinged_and_its_pongs_are_seen() -> None:
     await running
     assert wire.pings == 3
     assert Ponged() in engine.given
+
+
+@virtual
+async def test_a_peer_that_was_told_of_the_end_may_hang_up_first_and_is_heard_until_then() -> None:
+    wire = Wire()
+    engine = Watched({Opened: [SessionEnded("agent_left"), Closed(1000, "", "provider")]})
+    running = asyncio.create_task(pump(wire, engine).run())
+    await asyncio.sleep(0.1)
+    await wire.inbox.put(bytes(640))
+    await asyncio.sleep(0.1)
+    assert wire.closed is None
+    assert engine.given[-1] == UserAudioSent(bytes(640))
+    await wire.inbox.put(Closed(1005))
+    await running
+    assert asyncio.get_running_loop().time() < 0.3
+
+
+@virtual
+async def test_a_peer_that_does_not_hang_up_is_closed_on() -> None:
+    wire = Wire()
+    engine = Watched({Opened: [SessionEnded("agent_left"), Closed(1000, "", "provider")]})
+    await pump(wire, engine).run()
+    assert wire.closed == (1000, "")
+    assert asyncio.get_running_loop().time() == pytest.approx(0.7, abs=0.1)
