@@ -207,7 +207,7 @@ def _said(scope: Any, table: str) -> dict[str, Any]:
 def _out_of_range(settings: Any, found: Gathered) -> Iterator[str]:
     """Each setting is tried by itself, so that all that are wrong are named at once."""
     own = field_names(DialogueSettings)
-    kinds = {"dialogue": DialogueSettings, **settings_types()}
+    kinds: dict[str, type[Any]] = {"dialogue": DialogueSettings, **settings_types()}
     for location, scope in _all_scopes(settings):
         for table, kind in kinds.items():
             for name, value in _said(scope, table).items():

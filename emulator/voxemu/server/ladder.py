@@ -73,7 +73,7 @@ def _put_text(found: Gathered, path: tuple[str, ...], text: Any, source: str) ->
         found.problems.append(f"{source}: there is no setting {'.'.join(path)!r}; {meant(path[-1], where)}")
         return
     try:
-        kind = Annotated[(where.annotation, *where.metadata)] if where.metadata else where.annotation
+        kind: Any = Annotated[(where.annotation, *where.metadata)] if where.metadata else where.annotation
         value = TypeAdapter(kind).validate_python(text)
     except ValidationError as error:
         found.problems += [f"{source}: {sentence(problem, path)}" for problem in error.errors()[:1]]
