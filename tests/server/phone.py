@@ -29,7 +29,9 @@ class Phone:
     async def say(self, *events: Event) -> None:
         for event in events:
             for message in self.codec.encode(event):
-                await (self.ws.send_bytes(message) if isinstance(message, bytes) else self.ws.send_str(message))
+                await (
+                    self.ws.send_bytes(message) if isinstance(message, bytes) else self.ws.send_str(message)
+                )
 
     async def speak(self, seconds: float = 0.4, *, hush: float = 0.7, hertz: float = 300.0) -> None:
         """A tone for speech and the silence that ends a turn, all at once: detection counts samples."""

@@ -79,11 +79,19 @@ async def test_an_agent_that_raises_is_an_error_and_the_session_goes_on(
 
 
 @every_provider
-async def test_garbage_is_an_error_of_the_provider_and_the_session_goes_on(start: Start, provider: str) -> None:
+async def test_garbage_is_an_error_of_the_provider_and_the_session_goes_on(
+    start: Start, provider: str
+) -> None:
     emu = await start()
     phone = await dial(emu.client, provider, emu.url)
     await phone.hear(SessionStarted)
-    for garbage in ("", "{", "[]", '{"type":[]}', "\ud800".encode("utf-8", "surrogatepass").decode("latin-1")):
+    for garbage in (
+        "",
+        "{",
+        "[]",
+        '{"type":[]}',
+        "\ud800".encode("utf-8", "surrogatepass").decode("latin-1"),
+    ):
         await phone.ws.send_str(garbage)
         await phone.hear(ErrorReported)
     await phone.ws.send_bytes(b"\x01")
@@ -133,10 +141,14 @@ async def test_a_call_is_recorded_without_its_secrets(start: Start, provider: st
     await all_over(emu)
     (folder,) = (tmp_path / "calls" / provider).iterdir()
     manifest = json.loads((folder / "manifest.json").read_text())
-    assert (True, 1) == (manifest["complete"], len(manifest["turns"]))
+    assert (manifest["complete"], len(manifest["turns"])) == (True, 1)
     (session,) = (await emu.get("/__emu/sessions"))["sessions"]
     whole = json.dumps(await emu.get(f"/__emu/sessions/{session['id']}"))
-    written = b"".join(file.read_bytes() for file in folder.iterdir()) + emu.out.getvalue().encode() + whole.encode()
+    written = (
+        b"".join(file.read_bytes() for file in folder.iterdir())
+        + emu.out.getvalue().encode()
+        + whole.encode()
+    )
     assert b"hush-hush-key" not in written
     assert session["recording"] == str(folder)
 
@@ -201,8 +213,12 @@ async def test_a_session_that_nobody_connects_to_is_a_finding(start: Start) -> N
     assert emu.server.registry.findings[0]["code"] == "F-NEVER-CONNECTED"
 
 
-async def test_settings_of_a_key_reach_the_wire_of_a_session_whose_token_comes_on_the_socket(start: Start) -> None:
-    emu = await start('[[key]]\nvalue = "a"\n[key.workbuddy]\nsession_closed_reason = "room_closed"\nsession_limit = 0.05')
+async def test_settings_of_a_key_reach_the_wire_of_a_session_whose_token_comes_on_the_socket(
+    start: Start,
+) -> None:
+    emu = await start(
+        '[[key]]\nvalue = "a"\n[key.workbuddy]\nsession_closed_reason = "room_closed"\nsession_limit = 0.05'
+    )
     phone = await dial(emu.client, "workbuddy", emu.url, key="a")
     ended = await phone.hear(SessionEnded)
     assert isinstance(ended, SessionEnded)
@@ -224,10 +240,14 @@ async def test_no_more_sessions_than_the_limit(start: Start) -> None:
     await phone.hear(SessionStarted)
     async with emu.client.get(
         emu.url + "/ws/agent?api_key=k",
-        headers={"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13",
-                 "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="},
+        headers={
+            "Upgrade": "websocket",
+            "Connection": "Upgrade",
+            "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+        },
     ) as answered:
-        assert (503, "5") == (answered.status, answered.headers["Retry-After"])
+        assert (answered.status, answered.headers["Retry-After"]) == (503, "5")
     await phone.ws.close()
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from voxemu.dialogue.settings import DialogueSettings
 from voxemu.errors import Refused, SettingsError
 from voxemu.provider import Key
 from voxemu.server.config import Config, ConfiguredKey, load
 from voxemu.server.run import check_ahead
 from voxemu.server.schema import field_names, settings_types
-from voxemu.dialogue.settings import DialogueSettings
 from voxemu.wire import PROVIDERS
 
 
@@ -38,14 +38,14 @@ def problems(toml: str = "", env: dict[str, str] | None = None, **flags: Any) ->
 
 def test_nothing_set_is_the_defaults() -> None:
     config = load(None, {}, {})
-    assert ("127.0.0.1", 8090, "echo") == (config.settings.host, config.settings.port, config.default_agent)
+    assert (config.settings.host, config.settings.port, config.default_agent) == ("127.0.0.1", 8090, "echo")
     assert list(config.providers) == list(PROVIDERS)
 
 
 def test_flags_win_over_variables_over_the_file() -> None:
     toml, env = "port = 1\nseed = 1\nagent = 'tone:100'", {"EMU_PORT": "2", "EMU_SEED": "2"}
     config = told(toml, env, port="3")
-    assert (3, 2, "tone:100") == (config.settings.port, config.settings.seed, config.default_agent)
+    assert (config.settings.port, config.settings.seed, config.default_agent) == (3, 2, "tone:100")
 
 
 def test_pyproject_is_read_where_there_is_no_emu_toml() -> None:
@@ -82,7 +82,7 @@ def test_variables_reach_into_tables() -> None:
     }
     config = told(env=env)
     lokutor = config.effective("lokutor", "", Key()).dialogue
-    assert (16000, 0.05, True) == (lokutor.input_rate, lokutor.think_time, lokutor.burst)
+    assert (lokutor.input_rate, lokutor.think_time, lokutor.burst) == (16000, 0.05, True)
     assert config.effective("lyzr-sip", "", Key()).dialogue.idle_limit is None
     assert config.secrets() == ("a", "b")
 
@@ -130,9 +130,15 @@ def test_the_clients_variables_are_left_alone() -> None:
         ("agent = 'ecko'", "emu.toml: agent: there is no agent 'ecko'; did you mean 'echo'?"),
         ("[[key]]\nagent = 'echo'", "emu.toml: key[0]: 'value' is missing"),
         ("[[key]]\nvalue = 'a'\n[[key]]\nvalue = 'a'", "emu.toml: key: the same value stands there twice"),
-        ("provider = ['lokuter']", "emu.toml: provider: there is no provider 'lokuter'; did you mean 'lokutor'?"),
+        (
+            "provider = ['lokuter']",
+            "emu.toml: provider: there is no provider 'lokuter'; did you mean 'lokutor'?",
+        ),
         ("tls_port = 1", "TLS needs all three of tls_port, tls_cert and tls_key"),
-        ("livekit = 'nope'", "emu.toml: livekit: must be auto, embedded, server, or the URL of a LiveKit server"),
+        (
+            "livekit = 'nope'",
+            "emu.toml: livekit: must be auto, embedded, server, or the URL of a LiveKit server",
+        ),
         ("[limits]\nmessage = 3", "emu.toml: limits.message: must be greater than or equal to 1024, not 3"),
     ],
 )
@@ -143,25 +149,28 @@ def test_a_wrong_setting_is_named_with_its_place_and_what_was_meant(toml: str, s
 
 def test_a_wrong_variable_or_flag_is_named() -> None:
     said = problems(env={"EMU_PROT": "1", "EMU_PORT": "x", "EMU_LOKUTOR__BURTS": "1"}, seed="y")
-    assert [line.partition(":")[0] for line in said] == ["EMU_LOKUTOR__BURTS", "EMU_PORT", "EMU_PROT", "--seed"]
+    assert [line.partition(":")[0] for line in said] == [
+        "EMU_LOKUTOR__BURTS",
+        "EMU_PORT",
+        "EMU_PROT",
+        "--seed",
+    ]
     assert "did you mean 'burst'?" in said[0]
     assert "did you mean 'port'?" in said[2]
 
 
 def test_everything_that_is_wrong_is_said_at_once() -> None:
     said = problems("[dialogue]\nthink_time = 99\nmax_context = 0\n[lokutor]\ninput_rate = 1\nframe_ms = 1")
-    assert [line.split(": ")[1] for line in said] == [
+    assert {line.split(": ")[1] for line in said} == {
         "dialogue.think_time",
         "dialogue.max_context",
         "lokutor.input_rate",
         "lokutor.frame_ms",
-    ]
+    }
 
 
 def test_broken_toml_names_the_line() -> None:
-    assert problems("port = 1\nhost =\n") == [
-        "emu.toml: no valid TOML: Invalid value (at line 2, column 7)"
-    ]
+    assert problems("port = 1\nhost =\n") == ["emu.toml: no valid TOML: Invalid value (at line 2, column 7)"]
 
 
 def test_a_default_agent_beside_agent_tables_is_explained() -> None:
@@ -235,7 +244,7 @@ def test_scopes_win_in_order() -> None:
     )
     found = config.effective("lokutor", "desk", ConfiguredKey(number=0))
     dialogue = found.dialogue
-    assert (4, 3, 2, 0.5) == (dialogue.think_time, dialogue.pre_roll, dialogue.hangover, dialogue.threshold)
+    assert (dialogue.think_time, dialogue.pre_roll, dialogue.hangover, dialogue.threshold) == (4, 3, 2, 0.5)
     assert found.origins["think_time"] == "emu.toml: key[0].lokutor.think_time"
     assert found.origins["echo_guard"] == "the provider's default"
     assert config.effective("workbuddy", "desk", Key()).dialogue.think_time == 9
@@ -244,7 +253,7 @@ def test_scopes_win_in_order() -> None:
 def test_a_providers_own_settings_and_the_dialogues_share_its_table() -> None:
     config = told("[workbuddy]\nready_delay = 0.5\ntoken_life = 7")
     found = config.effective("workbuddy", "", Key())
-    assert (0.5, 7) == (found.dialogue.ready_delay, found.wire.token_life)
+    assert (found.dialogue.ready_delay, found.wire.token_life) == (0.5, 7)
 
 
 @pytest.mark.parametrize("table", settings_types())
@@ -253,7 +262,10 @@ def test_no_provider_setting_is_named_like_one_of_the_dialogue(table: str) -> No
 
 
 def test_livekit_settings_are_accepted_and_checked() -> None:
-    told("[lyzr_livekit]\nuser_identity = 'required'\nend_status = 200", {"EMU_LYZR_LIVEKIT__END_STATUS": "204"})
+    told(
+        "[lyzr_livekit]\nuser_identity = 'required'\nend_status = 200",
+        {"EMU_LYZR_LIVEKIT__END_STATUS": "204"},
+    )
     assert len(problems("[lyzr_livekit]\nuser_identity = 'maybe'\nend_status = 201")) == 2
 
 

@@ -49,7 +49,9 @@ async def test_any_key_passes_that_is_not_empty(start: Start, key: str, status: 
 
 
 async def test_configured_keys_close_the_ring(start: Start) -> None:
-    emu = await start('[auth]\nkeys = [" right "]\n[[key]]\nvalue = "team"\n[[key]]\nvalue = "off"\ndisabled = true')
+    emu = await start(
+        '[auth]\nkeys = [" right "]\n[[key]]\nvalue = "team"\n[[key]]\nvalue = "off"\ndisabled = true'
+    )
     statuses = {}
     for key in ("right", "team", "off", "wrong"):
         bearer = {"Authorization": f"Bearer {key}"}
@@ -97,7 +99,7 @@ async def test_too_many_unused_starts_are_503(start: Start) -> None:
     emu = await start("[limits]\nunused_starts = 1")
     assert (await asked(emu, "POST", START, json={"agentId": "a"}))[0] == 200
     status, _, headers = await asked(emu, "POST", START, json={"agentId": "a"})
-    assert (503, True) == (status, int(headers["Retry-After"]) > 0)
+    assert (status, int(headers["Retry-After"]) > 0) == (503, True)
 
 
 # --- bad requests ------------------------------------------------------------------------------------------------
@@ -163,7 +165,7 @@ async def test_a_preflight_passes_without_a_key(start: Start, path: str) -> None
     emu = await start()
     origin = "http://localhost:5173"
     status, body, headers = await asked(emu, "OPTIONS", path, headers={"Origin": origin, **PREFLIGHT})
-    assert (204, None) == (status, body)
+    assert (status, body) == (204, None)
     assert headers["Access-Control-Allow-Origin"] == origin
     assert headers["Access-Control-Allow-Headers"] == "authorization, content-type, x-api-key"
     assert "POST" in headers["Access-Control-Allow-Methods"]
@@ -174,7 +176,9 @@ async def test_a_preflight_passes_without_a_key(start: Start, path: str) -> None
 async def test_private_network_access_is_allowed_when_asked_for(start: Start) -> None:
     emu = await start()
     headers = {"Origin": "http://localhost", "Access-Control-Request-Private-Network": "true"}
-    assert (await asked(emu, "OPTIONS", TOKEN, headers=headers))[2]["Access-Control-Allow-Private-Network"] == "true"
+    assert (await asked(emu, "OPTIONS", TOKEN, headers=headers))[2][
+        "Access-Control-Allow-Private-Network"
+    ] == "true"
 
 
 @pytest.mark.parametrize(("path", "status"), [(TOKEN, 401), (START, 400), ("/nowhere", 404)])
@@ -240,7 +244,7 @@ async def test_hosts(start: Start, host: str, allowed: bool) -> None:
     status, body, _ = await asked(emu, "GET", "/health", headers={"Host": host})
     assert (status == 200) == allowed
     if not allowed:
-        assert (403, True) == (status, f"--allow-host {host}" in body["error"])
+        assert (status, f"--allow-host {host}" in body["error"]) == (403, True)
 
 
 # --- where clients are sent --------------------------------------------------------------------------------------
@@ -269,7 +273,7 @@ async def test_health_counts_the_live_sessions(start: Start) -> None:
     emu = await start()
     ws = await emu.client.ws_connect(emu.url + UPGRADE)
     health = await emu.get("/health")
-    assert ("ok", 1) == (health["status"], health["sessions"])
+    assert (health["status"], health["sessions"]) == ("ok", 1)
     await ws.close()
 
 
@@ -277,5 +281,7 @@ async def test_a_seed_repeats_ids_and_urls(start: Start) -> None:
     bodies = []
     for _ in range(2):
         emu = await start(seed="7")
-        bodies.append((await asked(emu, "POST", START, json={"agentId": "a"}, headers={"Host": "localhost"}))[1])
+        bodies.append(
+            (await asked(emu, "POST", START, json={"agentId": "a"}, headers={"Host": "localhost"}))[1]
+        )
     assert bodies[0] == bodies[1]

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -20,6 +21,7 @@ import pytest
 pytestmark = pytest.mark.sockets
 
 Emu = Callable[..., "subprocess.Popen[str]"]
+Calling = Callable[[dict[str, Any]], socket.socket]
 PATIENCE = 20.0
 
 
@@ -34,6 +36,7 @@ def emu(tmp_path: Path) -> Iterator[Emu]:
             cwd=tmp_path,
             env={
                 "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+                "EMU_LOKUTOR__ECHO_GUARD": "false",
                 "PATH": os.environ.get("PATH", ""),
                 **env,
             },
@@ -78,7 +81,13 @@ def call(report: dict[str, Any]) -> socket.socket:
     return connection
 
 
-def test_a_server_gets_ready_answers_and_stops(emu: Emu, tmp_path: Path) -> None:
+@pytest.fixture
+def calling() -> Iterator[Callable[[dict[str, Any]], socket.socket]]:
+    with ExitStack() as stack:
+        yield lambda report: stack.enter_context(call(report))
+
+
+def test_a_server_gets_ready_answers_and_stops(emu: Emu, calling: Calling, tmp_path: Path) -> None:
     process = emu("serve", "--port", "0", "--ready-file", "ready.json", "--record", "calls")
     report = ready(tmp_path / "ready.json")
     assert stat.S_IMODE((tmp_path / "ready.json").stat().st_mode) == 0o600
@@ -86,14 +95,13 @@ def test_a_server_gets_ready_answers_and_stops(emu: Emu, tmp_path: Path) -> None
     assert report["providers"]["lokutor"]["start"].endswith("/ws/agent")
     with urlopen(report["url"] + "/health", timeout=PATIENCE) as answered:
         assert json.load(answered)["status"] == "ok"
-    connection = call(report)
+    calling(report)
     process.send_signal(signal.SIGTERM)
     code, out, err = said(process)
-    assert (0, "") == (code, err)
+    assert (code, err) == (0, "")
     assert "keys   any" in out
     assert "export LOKUTOR_SERVER_URL=ws://127.0.0.1:" in out
     assert "closed 1012" in out
-    connection.close()
     (folder,) = (tmp_path / "calls" / "lokutor").iterdir()
     assert json.loads((folder / "manifest.json").read_text())["complete"] is True
     assert not (tmp_path / "ready.json").exists()
@@ -108,24 +116,25 @@ def test_json_says_where_it_listens_on_its_first_line(emu: Emu, tmp_path: Path) 
     assert "hush" not in out
 
 
-def test_a_client_that_reads_nothing_does_not_hold_up_the_end(emu: Emu, tmp_path: Path) -> None:
+def test_a_client_that_reads_nothing_does_not_hold_up_the_end(
+    emu: Emu, calling: Calling, tmp_path: Path
+) -> None:
     config = "[dialogue]\ngreeting = 'tone:440:60'\nburst = true\n[limits]\noutbox = 8\n"
     (tmp_path / "emu.toml").write_text(config)
     process = emu("serve", "--port", "0", "--ready-file", "ready.json")
-    connection = call(ready(tmp_path / "ready.json"))
+    calling(ready(tmp_path / "ready.json"))
     time.sleep(0.5)
     began = time.monotonic()
     process.send_signal(signal.SIGTERM)
     assert said(process)[0] == 0
     assert time.monotonic() - began < 5
-    connection.close()
 
 
 def test_a_port_that_is_taken_is_one_line(emu: Emu) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         code, out, err = said(emu("serve", "--port", port))
-    assert (2, "") == (code, out)
+    assert (code, out) == (2, "")
     assert err == f"emu: port {port} on 127.0.0.1 is taken; choose another, or 0 for any that is free\n"
 
 
@@ -147,6 +156,6 @@ def test_a_port_that_is_taken_is_one_line(emu: Emu) -> None:
 )
 def test_what_cannot_be_is_a_sentence_and_2(emu: Emu, args: list[str], sentence: str) -> None:
     code, out, err = said(emu(*args, EMU_SEED="1"))
-    assert (2, "") == (code, out)
+    assert (code, out) == (2, "")
     assert err.startswith(sentence)
     assert "Traceback" not in err

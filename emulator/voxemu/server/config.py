@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from ..agents import make_agent, names_an_agent
-from ..dialogue.settings import DialogueSettings
-from ..errors import AudioError, Refused, SettingsError, UsageError, meant
-from ..provider import Key, KeyRing, Provider
-from ..wire import PROVIDERS, provider_named
-from .ladder import Gathered, Location, gather, sentence
-from .schema import AgentTable, KeyTable, Settings, field_names, settings_types, table_name
+from voxemu.agents import make_agent, names_an_agent
+from voxemu.dialogue.settings import DialogueSettings
+from voxemu.errors import AudioError, Refused, SettingsError, UsageError, meant
+from voxemu.provider import Key, KeyRing, Provider
+from voxemu.server.ladder import Gathered, Location, gather, sentence
+from voxemu.server.schema import AgentTable, KeyTable, Settings, field_names, settings_types, table_name
+from voxemu.wire import PROVIDERS, provider_named
 
 DEFAULT_AGENT = "echo"
 
@@ -247,7 +247,9 @@ def _wrong_agents(settings: Any, found: Gathered) -> Iterator[str]:
         (("agents", "default"), settings.agents.default, named),
     ]
     asked += [(("key", at, "agent"), table.agent, named) for at, table in enumerate(settings.keys)]
-    asked += [(("[[agent]]", at, "agent"), table.agent, set()) for at, table in enumerate(settings.agent_tables)]
+    asked += [
+        (("[[agent]]", at, "agent"), table.agent, set()) for at, table in enumerate(settings.agent_tables)
+    ]
     for location, name, others in asked:
         if name is not None and name not in others:
             try:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from .config import Config, is_loopback
+from voxemu.server.config import Config, is_loopback
 
 ALLOWED_HEADERS = "authorization, content-type, x-api-key"
 # By name: `*` does not cover Authorization.
@@ -63,7 +63,7 @@ class Door:
             return False
         if parts.scheme not in ("http", "https") or parts.path or "@" in parts.netloc:
             return False
-        return name in ("localhost", "127.0.0.1", "::1") or bool(host) and parts.netloc == host.lower()
+        return name in ("localhost", "127.0.0.1", "::1") or (bool(host) and parts.netloc == host.lower())
 
     # --- what browsers are told -----------------------------------------------------------------------------
 

@@ -6,12 +6,12 @@ from collections import Counter, deque
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from ..dialogue.session import Session
-from ..events import AgentAudioSent, Closed, Event, FindingMade, UserAudioSent
-from ..provider import Admission
-from ..record.masking import Mask
-from ..record.timeline import type_name
-from .config import Effective
+from voxemu.dialogue.session import Session
+from voxemu.events import AgentAudioSent, Closed, Event, FindingMade, UserAudioSent
+from voxemu.provider import Admission
+from voxemu.record.masking import Mask
+from voxemu.record.timeline import type_name
+from voxemu.server.config import Effective
 
 ENDED = 200
 EVENTS = 1000

@@ -18,13 +18,13 @@ from typing import Any
 
 from aiohttp import web
 
-from .. import __version__
-from ..audio import AudioFormat
-from ..errors import SettingsError, UsageError
-from .app import Server, build
-from .config import Config, load
-from .greeting import greeting_sound
-from .news import News
+from voxemu import __version__
+from voxemu.audio import AudioFormat
+from voxemu.errors import SettingsError, UsageError
+from voxemu.server.app import Server, build
+from voxemu.server.config import Config, load
+from voxemu.server.greeting import greeting_sound
+from voxemu.server.news import News
 
 GRACE = 3.5
 # Seconds that the sessions have to end when the server stops; with the close of what is left, under 5.
@@ -57,7 +57,9 @@ def _check_writable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise SettingsError(f"--record: recordings cannot be written to {folder}: {error.strerror}") from error
+        raise SettingsError(
+            f"--record: recordings cannot be written to {folder}: {error.strerror}"
+        ) from error
 
 
 async def _serve(config: Config, news: News) -> int:
@@ -155,7 +157,9 @@ def _tls(cert: str, key: str) -> ssl.SSLContext:
         context.load_cert_chain(cert, key)
     except OSError as error:
         # ssl.SSLError is one, too.
-        raise SettingsError(f"tls_cert {cert} and tls_key {key} cannot be used: {error.strerror or error}") from error
+        raise SettingsError(
+            f"tls_cert {cert} and tls_key {key} cannot be used: {error.strerror or error}"
+        ) from error
     return context
 
 

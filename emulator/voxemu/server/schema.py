@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 from pydantic.functional_validators import AfterValidator
 
-from ..dialogue.settings import DialogueSettings
-from ..wire import PROVIDERS
+from voxemu.dialogue.settings import DialogueSettings
+from voxemu.wire import PROVIDERS
 
 
 class Table(BaseModel):
@@ -80,7 +80,9 @@ class _LivekitSettings:
 
 def settings_types() -> dict[str, type[Any]]:
     """The dataclass of each provider's own settings, by the name of its table."""
-    own: dict[str, type[Any]] = {table_name(name): provider.settings_type for name, provider in PROVIDERS.items()}
+    own: dict[str, type[Any]] = {
+        table_name(name): provider.settings_type for name, provider in PROVIDERS.items()
+    }
     return {"lyzr_livekit": _LivekitSettings} | own
 
 
