@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -39,6 +40,13 @@ class Running:
 
     def lines(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.out.getvalue().splitlines()]
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Waits for what the server does by itself; not for long."""
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.005)
 
 
 Start = Callable[..., Awaitable[Running]]

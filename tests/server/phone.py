@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
 
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
 
@@ -42,7 +41,7 @@ class Phone:
         for at in range(0, len(pcm), step):
             await self.say(UserAudioSent(pcm[at : at + step], self.provider.format.rate))
 
-    async def hear(self, kind: type[Event] | None, **wanted: Any) -> Event | int | None:
+    async def hear(self, kind: type[Event] | None) -> Event | int | None:
         """Reads until such an event came; for None until the close, and answers its code."""
         async with asyncio.timeout(PATIENCE):
             while True:
@@ -53,13 +52,7 @@ class Phone:
                 for event in self.codec.decode(got.data):
                     self.seen.append(event)
                     if kind is not None and isinstance(event, kind):
-                        if all(getattr(event, name) == value for name, value in wanted.items()):
-                            return event
-
-    def kinds(self) -> list[str]:
-        """What was heard, repetitions (frames of audio) left out."""
-        names = [type(event).__name__ for event in self.seen]
-        return [name for at, name in enumerate(names) if at == 0 or names[at - 1] != name]
+                        return event
 
 
 async def dial(

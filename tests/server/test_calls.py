@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.conftest import Running, Start
+from tests.server.conftest import Running, Start, until
 from tests.server.phone import dial
 from voxemu.agents import Echo
 from voxemu.events import AgentAudioSent, ErrorReported, Interrupted, SessionEnded, SessionStarted
@@ -21,9 +21,7 @@ every_provider = pytest.mark.parametrize("provider", PROVIDERS)
 
 async def all_over(emu: Running) -> None:
     """Waits until the server has seen every call to its end."""
-    async with asyncio.timeout(3):
-        while emu.server.registry.live:
-            await asyncio.sleep(0.005)
+    await asyncio.wait_for(emu.server.calls.idle.wait(), 3)
 
 
 @every_provider
@@ -47,9 +45,7 @@ async def test_a_barge_in_stops_the_agent(start: Start, provider: str) -> None:
     await asyncio.sleep(0.3)
     await phone.speak(hush=0.0, hertz=250.0)
     session = emu.server.registry.all()[0]
-    async with asyncio.timeout(3):
-        while not session.counters["barged_in"]:
-            await asyncio.sleep(0.01)
+    await until(lambda: session.counters["barged_in"])
     if Interrupted in PROVIDERS[provider].spells:
         await phone.hear(Interrupted)
     assert "barge-in after" in emu.out.getvalue()
@@ -207,9 +203,7 @@ async def test_a_session_that_nobody_connects_to_is_a_finding(start: Start) -> N
     emu = await start("[lyzr_sip]\nurl_life = 0.01")
     async with emu.client.post(emu.url + "/session/start", json={"agentId": "a"}):
         pass
-    async with asyncio.timeout(3):
-        while not emu.server.registry.findings:
-            await asyncio.sleep(0.005)
+    await until(lambda: emu.server.registry.findings)
     assert emu.server.registry.findings[0]["code"] == "F-NEVER-CONNECTED"
 
 

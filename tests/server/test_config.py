@@ -33,7 +33,7 @@ def problems(toml: str = "", env: dict[str, str] | None = None, **flags: Any) ->
     return str(caught.value).splitlines()
 
 
-# --- the ladder ----------------------------------------------------------------------------------------------
+# --- the ladder -----------------------------------------------------------------------------------------
 
 
 def test_nothing_set_is_the_defaults() -> None:
@@ -91,7 +91,7 @@ def test_the_clients_variables_are_left_alone() -> None:
     assert told(env={"EMU_KEY": "k", "EMU_URL": "u", "EMUX": "1"}).settings.port == 8090
 
 
-# --- what is wrong ---------------------------------------------------------------------------------------------
+# --- what is wrong --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_a_missing_file_is_named() -> None:
 
 
 def test_a_key_is_never_in_a_complaint() -> None:
-    toml = "[auth]\nkeys = ['sesame-sesame', 3]\n[[key]]\nvalue = 'sesame-sesame'\nlabel = 3\n[[key]]\nvalue = 12345678"
+    toml = "[auth]\nkeys = ['sesame-1', 3]\n[[key]]\nvalue = 'sesame-2'\nlabel = 3\n[[key]]\nvalue = 12345678"
     said = "\n".join(problems(toml))
     assert "sesame" not in said
     assert "12345678" not in said
@@ -215,7 +215,7 @@ def test_a_directory_for_recordings_that_cannot_be_written_is_found_at_the_start
         check_ahead(told(record=str(here / "file")))
 
 
-# --- what they come to for a call --------------------------------------------------------------------------------
+# --- what they come to for a call -----------------------------------------------------------------------
 
 
 def test_scopes_win_in_order() -> None:
@@ -269,7 +269,7 @@ def test_livekit_settings_are_accepted_and_checked() -> None:
     assert len(problems("[lyzr_livekit]\nuser_identity = 'maybe'\nend_status = 201")) == 2
 
 
-# --- agents ------------------------------------------------------------------------------------------------------
+# --- agents ---------------------------------------------------------------------------------------------
 
 
 def test_a_tone_that_nobody_can_hear_is_refused_as_an_agent() -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 
 import pytest
 from aiohttp import WSServerHandshakeError
 
-from tests.server.conftest import Running, Start
+from tests.server.conftest import Running, Start, until
 from voxemu.wire import PROVIDERS
 
 pytestmark = pytest.mark.sockets
@@ -39,7 +38,7 @@ async def upgraded(emu: Running, path: str, **headers: str) -> int:
     return 101
 
 
-# --- keys ------------------------------------------------------------------------------------------------------
+# --- keys -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("key", "status"), [("", 401), ("   ", 401), ("anything", 200), (" padded ", 200)])
@@ -102,7 +101,7 @@ async def test_too_many_unused_starts_are_503(start: Start) -> None:
     assert (status, int(headers["Retry-After"]) > 0) == (503, True)
 
 
-# --- bad requests ------------------------------------------------------------------------------------------------
+# --- bad requests ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -149,12 +148,10 @@ async def test_no_token_is_told_so_in_time(start: Start) -> None:
     ws = await emu.client.ws_connect(emu.url + "/api/v1/sdk/ws")
     assert (await ws.receive_json(timeout=3))["code"] == "AUTH_TIMEOUT"
     assert (await ws.receive(timeout=3)).data == 4001
-    async with asyncio.timeout(3):
-        while "turned away: 4001" not in emu.out.getvalue():
-            await asyncio.sleep(0.005)
+    await until(lambda: "turned away: 4001" in emu.out.getvalue())
 
 
-# --- browsers ----------------------------------------------------------------------------------------------------
+# --- browsers -------------------------------------------------------------------------------------------
 
 PREFLIGHT = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
 PROVIDER_PATHS = [route.path for provider in PROVIDERS.values() for route in provider.routes] + ["/ws/agent"]
@@ -247,7 +244,7 @@ async def test_hosts(start: Start, host: str, allowed: bool) -> None:
         assert (status, f"--allow-host {host}" in body["error"]) == (403, True)
 
 
-# --- where clients are sent --------------------------------------------------------------------------------------
+# --- where clients are sent -----------------------------------------------------------------------------
 
 
 async def test_urls_follow_the_host_that_the_client_used(start: Start) -> None:

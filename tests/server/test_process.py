@@ -74,7 +74,8 @@ def call(report: dict[str, Any]) -> socket.socket:
     host, _, port = report["url"].removeprefix("http://").rpartition(":")
     connection = socket.create_connection((host, int(port)), timeout=PATIENCE)
     connection.sendall(
-        b"GET /ws/agent?api_key=k HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"GET /ws/agent?api_key=k HTTP/1.1\r\nHost: localhost\r\n"
+        b"Upgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
     )
     assert connection.recv(12) == b"HTTP/1.1 101"

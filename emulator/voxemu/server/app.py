@@ -12,7 +12,7 @@ from voxemu.server.answers import answer, as_json, error_in, guarding
 from voxemu.server.calls import Calls
 from voxemu.server.config import Config
 from voxemu.server.control import Control
-from voxemu.server.door import Door
+from voxemu.server.door import Door, own_address
 from voxemu.server.issuing import Chance, WatchedDesk, open_desk
 from voxemu.server.news import News
 from voxemu.server.registry import Registry
@@ -95,5 +95,5 @@ class Reception:
             dict(request.query),
             {name.lower(): value for name, value in request.headers.items()},
             body,
-            self._public_url or f"{request.scheme}://{request.host}",
+            self._public_url or f"{request.scheme}://{request.headers.get('Host') or own_address(request)}",
         )

@@ -44,21 +44,19 @@ class Calls:
         self._taps = taps
         self._sockets: set[Pump] = set()
         # Also those that wait for a token.
+        self.idle = asyncio.Event()
+        self.idle.set()
+        # While no socket is open.
         limits = config.settings.limits
         self._most = limits.sessions
         self._message = limits.message
         self._limits = PumpLimits(limits.outbox, limits.stall, limits.ping)
 
-    @property
-    def live(self) -> int:
-        return len(self._registry.live)
-
     def judge(self, provider: Provider, asked: Asked) -> Outcome | Answered:
         """What becomes of this upgrade."""
         if len(self._sockets) >= self._most:
-            return Answered(
-                503, {"error": f"{self._most} sessions are open, the most allowed"}, {"Retry-After": "5"}
-            )
+            text = f"{self._most} sessions are open, the most allowed here (limits.sessions)"
+            return Answered(503, {"error": text}, {"Retry-After": "5"})
         return provider.admit(asked, self._desk, asyncio.get_running_loop().time())
 
     async def hold(
@@ -79,6 +77,7 @@ class Calls:
             limits=self._limits,
         )
         self._sockets.add(pump)
+        self.idle.clear()
         call.pump = pump
         closed = Closed(1011, "internal error", "provider")
         settling = asyncio.create_task(call.settle())
@@ -93,6 +92,8 @@ class Calls:
             settling.cancel()
             self._sockets.discard(pump)
             call.over(closed, clock())
+            if not self._sockets:
+                self.idle.set()
         return ws
 
     def shut_down(self) -> None:
@@ -100,11 +101,7 @@ class Calls:
         for pump in list(self._sockets):
             pump.tell(EndAsked("shutdown", "the server is shutting down"))
 
-    @property
-    def open_sockets(self) -> int:
-        return len(self._sockets)
-
-    # --- for one call --------------------------------------------------------------------------------------------
+    # --- for one call -----------------------------------------------------------------------------------
 
     def begin(self, provider: Provider, admission: Admission) -> Record:
         """Raises Refused ("setup") where the agent or its greeting cannot be made."""

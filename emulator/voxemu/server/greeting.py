@@ -28,8 +28,8 @@ def greeting_sound(greeting: str) -> Callable[[AudioFormat], bytes]:
         tone = make_agent(greeting)
         assert isinstance(tone, Tone)
         hertz, seconds = tone.hertz, tone.seconds
-        return lambda format: sine(format, hertz, seconds)
-    return lambda format: _file(greeting, format.rate)
+        return lambda asked: sine(asked, hertz, seconds)
+    return lambda asked: _file(greeting, asked.rate)
 
 
 @lru_cache(maxsize=64)

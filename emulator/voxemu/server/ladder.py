@@ -81,7 +81,7 @@ def _put_text(found: Gathered, path: tuple[str, ...], text: Any, source: str) ->
     found.put(path, value, source)
 
 
-# --- the file ----------------------------------------------------------------------------------------------
+# --- the file -------------------------------------------------------------------------------------------
 
 
 def _read_file(found: Gathered, config: str | None) -> None:
@@ -159,7 +159,7 @@ def _anchor(tree: dict[str, Any], folder: Path) -> None:
             tree[name] = str(folder / value)
 
 
-# --- errors ------------------------------------------------------------------------------------------------
+# --- errors ---------------------------------------------------------------------------------------------
 
 
 def sentence(problem: Any, location: Location) -> str:
