@@ -35,7 +35,7 @@ from voxemu.events import (
     TurnEnded,
     UserAudioSent,
 )
-from voxemu.provider import Provider, Role
+from voxemu.provider import Codec, Provider, Role
 from voxemu.record.figures import Figures
 from voxemu.record.folder import CALL, MANIFEST, TIMELINE, WIRE, write_json
 from voxemu.record.manifest import Account, CallFacts, counts, ending, opening
@@ -56,11 +56,16 @@ class Recorder:
 
     A disk that is full or read-only: the constructor raises RecordingError; later ``saw`` answers one
     ``RecordingFailed``, ``failure`` holds the error, what was written stays, and the call goes on. Only
-    the constructor raises.
+    the constructor raises. ``words`` as for ``TimelineFile``.
     """
 
     def __init__(
-        self, directory: Path, provider: Provider, role: Role, facts: CallFacts | None = None
+        self,
+        directory: Path,
+        provider: Provider,
+        role: Role,
+        facts: CallFacts | None = None,
+        words: Codec | None = None,
     ) -> None:
         self.directory = directory
         self.failure: RecordingError | None = None
@@ -85,7 +90,7 @@ class Recorder:
         with ExitStack() as files:
             self._call = files.enter_context(closing(WavFile(directory / CALL, rate, 2)))
             self._wire = files.enter_context(closing(WavFile(directory / WIRE, rate, 1)))
-            timeline = TimelineFile(directory / TIMELINE, provider, role, self._mask)
+            timeline = TimelineFile(directory / TIMELINE, provider, role, self._mask, words)
             self._timeline = files.enter_context(closing(timeline))
             self._write_opening()
             self._files = files.pop_all()
