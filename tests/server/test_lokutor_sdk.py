@@ -1,4 +1,4 @@
-"""The official Lokutor Python SDK against the server, over a real socket; only its sound device is replaced."""
+"""The official Lokutor Python SDK against the server, over a real socket; only its sound device is ours."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CHUNK = 320 * 2
 
 
 class SoundDevice:
-    """A microphone that hears what is put into it and silence otherwise, in real time; a speaker that keeps."""
+    """A microphone that hears what is put into it, else silence, in real time; a speaker that keeps."""
 
     def __init__(self) -> None:
         self._spoken: deque[bytes] = deque()
