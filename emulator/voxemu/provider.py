@@ -297,6 +297,10 @@ class Provider(ABC):
     # For each cause of SessionEnded, and "limit" and "bad_messages".
     ready: ClassVar[type[Event] | None] = None
     # The event after which the caller may send audio; None: at once.
+    hosts: ClassVar[tuple[str, ...]] = ()
+    # The vendor's own, by the page: good on a TLS listener, for clients whose address cannot be changed.
+    asks_for_key: ClassVar[bool] = True
+    # False where the page has no authentication: anybody who reaches the server may start a session.
     unverified: ClassVar[str] = "documented, not verified live"
 
     @abstractmethod

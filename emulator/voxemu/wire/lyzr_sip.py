@@ -195,6 +195,8 @@ class LyzrSip(Provider):
     start = Route("POST", START_PATH)
     routes = (start,)
     socket_path = STREAM_PATH + "{session_id}"
+    hosts = ("voice-sip.voice.lyzr.app",)
+    asks_for_key = False
     settings_type = LyzrSipSettings
     dialogue_defaults: ClassVar[Mapping[str, Any]] = {"idle_limit": 60.0, "idle_counts": "any"}
     close_codes: ClassVar[Mapping[str, int]] = {

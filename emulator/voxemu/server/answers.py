@@ -1,0 +1,105 @@
+"""Answers over HTTP: JSON, whatever happened."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from voxemu.provider import Answered
+from voxemu.server.door import Door, Handler
+
+log = logging.getLogger("voxemu")
+
+# Bodies of what the router and the HTTP parser refuse before a provider is asked.
+REASONS = {
+    404: "there is nothing at this path",
+    405: "this path does not take this method",
+    413: "the body is too large",
+}
+
+
+def as_json(status: int, body: Any, headers: dict[str, str] | None = None) -> web.Response:
+    """No body for None."""
+    if body is None:
+        return web.Response(status=status, headers=headers)
+    text = json.dumps(body, separators=(",", ":"), default=str)
+    return web.Response(status=status, text=text, content_type="application/json", headers=headers)
+
+
+def answer(answered: Answered) -> web.Response:
+    return as_json(answered.status, answered.body, dict(answered.headers))
+
+
+def error_in(response: web.Response) -> str:
+    """The sentence in a refusal, for the news."""
+    try:
+        body = json.loads(response.text or "{}")
+    except ValueError:
+        return ""
+    return str(body.get("error", "")) if isinstance(body, dict) else ""
+
+
+def guarding(door: Door, remark: Callable[[str], None]) -> Any:
+    """The middleware: who may come in, CORS, and errors as JSON. ``remark`` is told of who may not."""
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        problem = door.host_problem(request) or door.origin_problem(request)
+        if problem is not None:
+            remark(problem)
+            response: web.StreamResponse = as_json(403, {"error": problem})
+        else:
+            response = await _guarded(request, handler)
+        if not response.prepared:
+            door.tell(request, response)
+        return response
+
+    return guard
+
+
+async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        if request.method == "OPTIONS":
+            return web.Response(status=204, headers={"Allow": "GET, POST, OPTIONS"})
+        return await handler(request)
+    except web.HTTPException as refused:
+        return _refused(request, refused)
+    except (web.RequestPayloadError, ConnectionError):
+        return as_json(400, {"error": "the body could not be read; is it complete, and encoded as it says?"})
+    except Exception:
+        log.exception("%s %s broke", request.method, request.path)
+        return as_json(500, {"error": "internal error"})
+
+
+async def expected(request: web.Request) -> web.StreamResponse | None:
+    """Answers an Expect header before the body comes."""
+    if request.headers.get("Expect", "").lower() != "100-continue":
+        return as_json(417, {"error": "of Expect, only 100-continue can be met"})
+    assert request.transport is not None
+    request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    return None
+
+
+class Quietly(logging.Filter):
+    """What aiohttp logs about a request that is no HTTP: in one line, and without the request.
+
+    Its own text shows the request line, and a key may stand there.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, HttpProcessingError | web.RequestPayloadError):
+            record.msg, record.args = "a request that is no valid HTTP: %s", (type(error).__name__,)
+            record.exc_info = None
+        return True
+
+
+def _refused(request: web.Request, refused: web.HTTPException) -> web.Response:
+    text = REASONS.get(refused.status, refused.reason)
+    headers = {name: refused.headers[name] for name in ("Allow", "Upgrade") if name in refused.headers}
+    return as_json(refused.status, {"error": text, "path": request.path[:200]}, headers)
