@@ -14,9 +14,9 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
-from .audio import AudioFormat
-from .errors import Refused, UsageError
-from .events import Downlink, Event, Uplink
+from voxemu.audio import AudioFormat
+from voxemu.errors import Refused, UsageError
+from voxemu.events import Downlink, Event, Uplink
 
 if TYPE_CHECKING:
     from random import Random

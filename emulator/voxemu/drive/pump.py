@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from ..engine import Engine
-from ..events import Cleared, Closed, Congested, Event, LimitReached, Opened, Ponged, SessionEnded
-from ..provider import Codec, Message
-from .websocket import BROKEN, Socket
+from voxemu.drive.websocket import BROKEN, Socket
+from voxemu.engine import Engine
+from voxemu.events import Cleared, Closed, Congested, Event, LimitReached, Opened, Ponged, SessionEnded
+from voxemu.provider import Codec, Message
 
 A = TypeVar("A")
 
