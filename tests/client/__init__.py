@@ -1,0 +1,3 @@
+"""Tests of `voxemu_client`."""
+
+from __future__ import annotations
