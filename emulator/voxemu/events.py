@@ -399,3 +399,10 @@ class FindingMade(Note):
     rule: str
     page: str
     seen: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingFailed(Note):
+    """The recording stopped here; the call goes on."""
+
+    text: str

@@ -1,0 +1,60 @@
+"""A recording, read back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..audio import AudioFormat
+from ..errors import RecordingError
+from .folder import CALL, MANIFEST, TIMELINE, WIRE, read_json
+from .manifest import SCHEMA
+from .timeline import ReadTimeline, read_timeline
+from .wav import channel, read_wav
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """The four files of a recording; audio is PCM16 at ``format``.
+
+    ``complete`` is false for one whose recorder was killed or failed: its manifest is the provisional one.
+    """
+
+    path: Path
+    manifest: dict[str, Any]
+    timeline: ReadTimeline
+    format: AudioFormat
+    left: bytes
+    # What the user sent.
+    right: bytes
+    # What the user heard.
+    agent_wire: bytes
+
+    @property
+    def complete(self) -> bool:
+        return self.manifest.get("complete") is True
+
+    @classmethod
+    def open(cls, path: Path) -> Recording:
+        """Raises RecordingError, naming the file that is missing or broken."""
+        if not path.is_dir():
+            raise RecordingError(f"{path} is no recording: give the directory that holds {MANIFEST}")
+        manifest = read_json(path / MANIFEST)
+        if manifest.get("schema") != SCHEMA:
+            raise RecordingError(
+                f"{path / MANIFEST}: schema {manifest.get('schema')!r} is not {SCHEMA!r}, "
+                "the one this voxemu reads"
+            )
+        timeline = read_timeline(path / TIMELINE)
+        rate, stereo = _audio(path / CALL, 2)
+        _, wire = _audio(path / WIRE, 1)
+        left, right = (channel(stereo, index, 2) for index in range(2))
+        return cls(path, manifest, timeline, AudioFormat(rate), left, right, wire)
+
+
+def _audio(path: Path, channels: int) -> tuple[int, bytes]:
+    rate, found, pcm = read_wav(path)
+    if found != channels:
+        raise RecordingError(f"{path} has {found} channels where a recording has {channels}")
+    return rate, pcm

@@ -1,0 +1,219 @@
+"""timeline.jsonl: every event of one end of a call, a line each.
+
+The first line is a header. A line is
+``{"t": 1240, "pos": 29760, "dir": "up", "type": "user_audio_sent", …}``: milliseconds since the connection
+opened (the only place where time is rounded, and once), the same moment as a sample position on the
+call's axis, the direction, and the event's fields. ``up`` and ``down`` are messages on this provider's
+wire; what its wire has no word for is a ``note``. Audio is written as a count of samples and the offset
+in its own stream.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .. import __version__
+from ..audio import sample_count
+from ..errors import RecordingError
+from ..events import Event, TokenPresented, Uplink
+from ..events import Line as LineEvent
+from ..provider import Provider, Role, spelled
+from .masking import MASK, Mask
+from .wav import private, told
+
+SCHEMA = "voxemu.timeline/1"
+
+Direction = str
+"""``up``, ``down``, ``line`` or ``note``."""
+
+SESSION_IDS = re.compile(rb'"session_id":"(?:[^"\\]|\\.)*"')
+
+
+def type_name(kind: type[Event]) -> str:
+    """``UserAudioSent`` is ``user_audio_sent``: part of the schema, so a class keeps its name."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind.__name__).lower()
+
+
+@dataclass(slots=True)
+class _Kind:
+    """What is written of every event of one class, worked out once."""
+
+    head: str
+    # ``"dir":…,"type":…``
+    fields: tuple[str, ...]
+    sounds: bool
+    # It carries audio.
+    offset: int = 0
+    # Samples of this kind so far.
+
+
+class TimelineFile:
+    """Writes a timeline: ``add`` collects, ``write`` appends what was collected. Raises RecordingError."""
+
+    def __init__(self, path: Path, provider: Provider, role: Role, mask: Mask) -> None:
+        self._path = path
+        self._provider = provider
+        self._mask = mask
+        self._kinds: dict[type[Event], _Kind] = {}
+        self._lines: list[str] = []
+        self._digest = hashlib.sha256()
+        with told(path, "create"):
+            self._file = open(path, "xb", buffering=0, opener=private)  # noqa: SIM115
+        header = {
+            "schema": SCHEMA,
+            "voxemu": __version__,
+            "provider": provider.id,
+            "role": role.value,
+            "rate": provider.format.rate,
+        }
+        self._append((spell(header) + "\n").encode())
+
+    def add(self, event: Event, t: int, pos: int) -> None:
+        kind = self._kinds.get(type(event)) or self._meet(event)
+        rest = self._sound(kind, event) if kind.sounds else self._said(kind, event)
+        self._lines.append(f'{{"t":{t},"pos":{pos},{kind.head}{rest}}}\n')
+
+    def write(self) -> None:
+        if not self._lines:
+            return
+        text, self._lines = "".join(self._lines), []
+        content = text.encode("utf-8")
+        self._digest.update(normalised(content))
+        self._append(content)
+
+    def sha256(self) -> str:
+        """Of the normalised lines, the header left out."""
+        return self._digest.hexdigest()
+
+    def close(self) -> None:
+        with told(self._path, "write"):
+            self._file.close()
+
+    def _append(self, content: bytes) -> None:
+        with told(self._path, "write"):
+            done = self._file.write(content)
+            while done < len(content):
+                done += self._file.write(content[done:])
+
+    def _meet(self, event: Event) -> _Kind:
+        names = tuple(each.name for each in fields(event))
+        head = spell({"dir": direction(event, self._provider), "type": type_name(type(event))})[1:-1]
+        sounds = "pcm" in names
+        kind = _Kind(head, tuple(name for name in names if name != "pcm"), sounds)
+        self._kinds[type(event)] = kind
+        return kind
+
+    def _sound(self, kind: _Kind, event: Any) -> str:
+        samples, offset = sample_count(event.pcm), kind.offset
+        kind.offset += samples
+        text = f',"samples":{samples},"offset":{offset}'
+        for name in kind.fields:
+            value = getattr(event, name)
+            if value is not None:
+                text += f',"{name}":{spell(self._mask.plain(value))}'
+        return text
+
+    def _said(self, kind: _Kind, event: Event) -> str:
+        if isinstance(event, TokenPresented):
+            # It may come back in an error or an excerpt.
+            self._mask.learn([event.token])
+            return f',"token":"{MASK}"'
+        if not kind.fields:
+            return ""
+        said = {name: self._mask.plain(getattr(event, name)) for name in kind.fields}
+        return "," + spell(said)[1:-1]
+
+
+def direction(event: Event, provider: Provider) -> Direction:
+    if isinstance(event, LineEvent):
+        return "line"
+    if not spelled(event, provider):
+        return "note"
+    return "up" if isinstance(event, Uplink) else "down"
+
+
+def spell(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    # A lone surrogate, which JSON can smuggle in, has no UTF-8.
+    return text if text.isascii() or _encodes(text) else json.dumps(value, separators=(",", ":"))
+
+
+def normalised(lines: bytes) -> bytes:
+    """Lines without what differs between two runs of the same call in virtual time: the session's id."""
+    return SESSION_IDS.sub(b'"session_id":"*"', lines)
+
+
+def _encodes(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+# --- reading -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One event of a timeline."""
+
+    t: int
+    pos: int
+    dir: Direction
+    type: str
+    fields: dict[str, Any] = field(default_factory=dict)
+
+
+class ReadTimeline(NamedTuple):
+    header: dict[str, Any]
+    lines: list[Line]
+    torn: str | None
+    # The last line's text, when a killed recorder left it unfinished.
+    sha256: str
+    # Of the normalised lines, to be compared with the manifest's.
+
+
+def read_timeline(path: Path) -> ReadTimeline:
+    """A timeline from its file. Raises RecordingError, naming file and line."""
+    with told(path, "read"):
+        content = path.read_bytes()
+    *whole, rest = content.split(b"\n")
+    if not whole:
+        raise RecordingError(f"{path}:1: no timeline: its first line, the header, is missing")
+    header = _object(path, 1, whole[0])
+    if header.get("schema") != SCHEMA:
+        raise RecordingError(
+            f"{path}:1: schema {header.get('schema')!r} is not {SCHEMA!r}, the one this voxemu reads"
+        )
+    lines = [_line(path, number, text) for number, text in enumerate(whole[1:], start=2)]
+    body = b"".join(text + b"\n" for text in whole[1:])
+    digest = hashlib.sha256(normalised(body)).hexdigest()
+    return ReadTimeline(header, lines, rest.decode("utf-8", "replace") or None, digest)
+
+
+def _line(path: Path, number: int, text: bytes) -> Line:
+    said = _object(path, number, text)
+    match said:
+        case {"t": int(t), "pos": int(pos), "dir": str(way), "type": str(kind), **rest}:
+            return Line(t, pos, way, kind, rest)
+    raise RecordingError(f"{path}:{number}: a line needs t, pos, dir and type: {_shown(text)}")
+
+
+def _object(path: Path, number: int, text: bytes) -> dict[str, Any]:
+    try:
+        said = json.loads(text)
+    except ValueError as error:
+        raise RecordingError(f"{path}:{number}: no JSON ({error}): {_shown(text)}") from error
+    if not isinstance(said, dict):
+        raise RecordingError(f"{path}:{number}: no JSON object: {_shown(text)}")
+    return said
+
+
+def _shown(text: bytes) -> str:
+    return repr(text[:80].decode("utf-8", "replace"))
