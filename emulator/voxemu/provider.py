@@ -198,13 +198,14 @@ class Desk:
         self._tickets[secret] = _Ticket(admission, now + life)
         return secret
 
-    def redeem(self, secret: str, *, now: float) -> Admission:
+    def redeem(self, secret: str, *, now: float, session_id: str | None = None) -> Admission:
         """The admission behind a secret, once. Raises Refused: unknown, used, expired.
 
-        A refusal for a ticket that was once good names its session, for the finding.
+        A refusal for a ticket that was once good names its session, for the finding. With ``session_id``
+        the secret is good for that session alone; shown with another one it is unknown, and not used up.
         """
         ticket = self._tickets.get(secret)
-        if ticket is None:
+        if ticket is None or session_id not in (None, ticket.admission.session_id):
             raise Refused("unknown", "no session was started with this")
         session_id = ticket.admission.session_id
         if ticket.used:

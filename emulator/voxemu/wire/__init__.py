@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from ..errors import UnknownName
 from ..provider import Provider
+from .lokutor import Lokutor
+from .lyzr_sip import LyzrSip
 from .workbuddy import Workbuddy
 
-PROVIDERS: dict[str, Provider] = {provider.id: provider for provider in (Workbuddy(),)}
+PROVIDERS: dict[str, Provider] = {provider.id: provider for provider in (LyzrSip(), Workbuddy(), Lokutor())}
 
 
 def provider_named(name: str) -> Provider:

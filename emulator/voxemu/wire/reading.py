@@ -1,7 +1,8 @@
 """Reading what a stranger sent: JSON objects and base64 audio, or a sentence about what is wrong.
 
-Whatever the bytes are, nothing here raises anything but ``Unreadable``: nesting deeper than the parser's
-stack, integers of ten thousand digits, lone surrogates and ``{"type": []}`` included.
+Whatever the message is, nothing here raises anything but ``Unreadable``: nesting deeper than the parser's
+stack, integers of ten thousand digits, lone surrogates, NaN and ``{"type": []}`` included. What passes can be
+written as JSON and as UTF-8 again, by a timeline or an admin page.
 """
 
 from __future__ import annotations
@@ -9,59 +10,118 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from ..audio import SAMPLE_BYTES
-from ..errors import LocalProtocolError
+from ..audio import SAMPLE_BYTES, AudioFormat
+from ..errors import AudioError
 from ..events import Event, Unrecognised
 from ..provider import Message
 
 EXCERPT = 80
+DEPTH = 64
+# Of nesting. No message on any page needs a dozen levels; a thousand break whoever writes them down.
 
 
 class Unreadable(Exception):
-    """A message that the protocol has no words for; carries the event that says so."""
+    """A message that the protocol has no words for: a stable word, and a sentence for the peer."""
 
-    def __init__(self, problem: str, text: str, message: Message = "") -> None:
+    def __init__(self, problem: str, text: str) -> None:
         super().__init__(text)
-        self.event = Unrecognised(problem, text, excerpt(message))
+        self.problem = problem
+        self.text = text
+
+
+def read(message: Message, spell: Callable[[Message], list[Event]], *, quotable: bool = True) -> list[Event]:
+    """``spell(message)``, with an Unreadable turned into the event that says so.
+
+    Not ``quotable``: the message may hold a secret, so nothing of it is quoted.
+    """
+    try:
+        return spell(message)
+    except Unreadable as error:
+        return [Unrecognised(error.problem, error.text, excerpt(message) if quotable else "")]
 
 
 def excerpt(message: Message) -> str:
     """The beginning of a message, printable and short."""
     if isinstance(message, bytes):
         return message[: EXCERPT // 4].hex(" ")
-    return message[:EXCERPT].encode("utf-8", "backslashreplace").decode()
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in message[:EXCERPT]
+    )
 
 
-def read(message: Message, spell: Callable[[Message], list[Event]]) -> list[Event]:
-    """``spell(message)``, with an Unreadable turned into the event that it carries."""
-    try:
-        return spell(message)
-    except Unreadable as error:
-        return [error.event]
+# --- JSON ----------------------------------------------------------------------------------------------
 
 
 def json_object(message: Message) -> dict[str, Any]:
     if isinstance(message, bytes):
-        raise Unreadable("binary_frame", "expected a JSON text frame, got a binary one", message)
-    try:
-        found = json.loads(message)
-        message.encode()
-    except (ValueError, RecursionError) as error:
-        # ValueError covers JSONDecodeError, integers beyond the digit limit, and lone surrogates.
-        raise Unreadable("not_json", f"not JSON: {_first_line(error)}", message) from None
+        raise Unreadable("binary_frame", "expected a JSON text frame, got a binary one")
+    found = _parsed(message)
     if not isinstance(found, dict):
-        raise Unreadable("not_object", f"expected a JSON object, got {_kind(found)}", message)
+        raise Unreadable("not_object", f"expected a JSON object, got {_kind(found)}")
     return found
 
 
-def _first_line(error: BaseException) -> str:
-    return "nested too deeply" if isinstance(error, RecursionError) else str(error).splitlines()[0][:120]
+def _no_constant(name: str) -> float:
+    raise Unreadable("not_json", f"not JSON: {name} is no JSON number")
 
 
-_KINDS = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", int: "a number", float: "a number"}
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise Unreadable("not_json", "not JSON: a number is too large")
+    return number
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
+
+
+def _parsed(message: str) -> Any:
+    try:
+        found = _DECODER.decode(message)
+        if "\\u" in message or not message.isascii():
+            # A lone surrogate, raw or escaped, is text that nobody could write down again.
+            json.dumps(found, ensure_ascii=False).encode()
+    except json.JSONDecodeError as error:
+        raise Unreadable("not_json", f"not JSON: {error.msg} at character {error.pos}") from None
+    except UnicodeEncodeError:
+        raise Unreadable("not_json", "not JSON: half of a surrogate pair stands alone") from None
+    except ValueError:
+        raise Unreadable("not_json", "not JSON: a number has too many digits") from None
+    except RecursionError:
+        raise Unreadable("not_json", "not JSON: nested too deeply") from None
+    if message.count("{") + message.count("[") > DEPTH and _deeper_than(DEPTH, found):
+        raise Unreadable("not_json", f"nested deeper than {DEPTH} levels")
+    return found
+
+
+def _deeper_than(levels: int, found: object) -> bool:
+    row = [found]
+    for _ in range(levels):
+        row = [child for node in row for child in _children(node) if isinstance(child, dict | list)]
+        if not row:
+            return False
+    return True
+
+
+def _children(node: object) -> Collection[object]:
+    if isinstance(node, dict):
+        return node.values()
+    return node if isinstance(node, list) else ()
+
+
+_KINDS = {
+    dict: "an object",
+    list: "an array",
+    str: "a string",
+    bool: "a boolean",
+    int: "a number",
+    float: "a number",
+}
 
 
 def _kind(value: object) -> str:
@@ -74,20 +134,39 @@ def field(
     """``message[name]`` when it is of this kind (bool is no int); raises Unreadable naming the field."""
     label = f"{within}.{name}" if within else name
     if name not in message:
-        raise Unreadable("bad_field", f"{label!r} is missing; expected {what}", json.dumps(message))
+        raise Unreadable("bad_field", f"{label!r} is missing; expected {what}")
     value = message[name]
     kinds = kind if isinstance(kind, tuple) else (kind,)
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-        raise Unreadable("bad_field", f"{label!r} must be {what}, not {_kind(value)}", json.dumps(message))
+        raise Unreadable("bad_field", f"{label!r} must be {what}, not {_kind(value)}")
     return value
 
 
-def message_type(message: Mapping[str, Any], known: Mapping[str, Any]) -> str:
-    kind = field(message, "type", str, what="a string")
+def text_field(message: Mapping[str, Any], name: str, *, within: str = "") -> str:
+    return str(field(message, name, str, what="a string", within=within))
+
+
+def message_type(message: Mapping[str, Any], known: Collection[str]) -> str:
+    kind = text_field(message, "type")
     if kind not in known:
-        raise Unreadable("unknown_type", f"unknown message type {kind[:40]!r}", json.dumps(message))
-    assert isinstance(kind, str)
+        raise Unreadable("unknown_type", f"unknown message type {kind[:40]!r}")
     return kind
+
+
+def sample_rate(message: Mapping[str, Any], name: str) -> int | None:
+    """A rate in Hz; None where the message declares none. JavaScript's 24000.0 is 24000."""
+    if message.get(name) is None:
+        return None
+    rate = field(message, name, (int, float), what="a sample rate in Hz")
+    try:
+        if rate != int(rate):
+            raise AudioError("a part of a sample")
+        return AudioFormat(int(rate)).rate
+    except AudioError:
+        raise Unreadable("wrong_rate", f"{name!r} must be a whole number of Hz, 8000 to 192000") from None
+
+
+# --- audio ---------------------------------------------------------------------------------------------
 
 
 def audio_from_base64(text: str) -> bytes:
@@ -95,7 +174,7 @@ def audio_from_base64(text: str) -> bytes:
     try:
         pcm = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise Unreadable("not_base64", "the audio is not valid base64", text) from None
+        raise Unreadable("not_base64", "the audio is not valid base64") from None
     return whole_samples(pcm)
 
 
@@ -103,16 +182,5 @@ def whole_samples(pcm: bytes) -> bytes:
     if not pcm:
         raise Unreadable("empty_audio", "the audio is empty")
     if len(pcm) % SAMPLE_BYTES:
-        raise Unreadable("odd_bytes", f"{len(pcm)} bytes of audio are no whole number of 16-bit samples", pcm)
+        raise Unreadable("odd_bytes", f"{len(pcm)} bytes of audio are no whole number of 16-bit samples")
     return pcm
-
-
-def sendable(pcm: bytes) -> bytes:
-    """Audio that may go on a wire; raises LocalProtocolError for what no provider takes."""
-    if not pcm or len(pcm) % SAMPLE_BYTES:
-        raise LocalProtocolError(f"tried to send {len(pcm)} bytes of audio; expected an even number above 0")
-    return pcm
-
-
-def spell_json(**fields: Any) -> str:
-    return json.dumps(fields, separators=(",", ":"))

@@ -42,7 +42,9 @@ from ..provider import (
     TokenAwaited,
     at_path,
 )
-from .reading import Unreadable, field, json_object, message_type, read, sendable, spell_json, whole_samples
+from .entrance import above_zero, socket_url, started, turned_away
+from .reading import Unreadable, field, json_object, message_type, text_field, whole_samples
+from .spelling import DuplexCodec, sendable, spell_json
 
 if TYPE_CHECKING:
     from random import Random
@@ -65,6 +67,10 @@ class WorkbuddySettings:
     token_wait: float = 10.0
     # Seconds a socket may stay open before its token arrives.
 
+    def __post_init__(self) -> None:
+        above_zero("token_life", self.token_life)
+        above_zero("token_wait", self.token_wait)
+
 
 CLOSE_CODES = {"AUTH_TIMEOUT": 4001, "INVALID_AUTH": 4002, "AUTH_FAILED": 4003, "SESSION_SETUP_FAILED": 4500}
 
@@ -77,7 +83,9 @@ ERRORS = {
 
 REFUSALS = {"missing_key": 401, "bad_key": 401, "disabled_key": 403, "full": 503, "unknown_agent": 403}
 
-CAUSES = {
+CONTROL = ("connected", "agent_ready", "session_ended", "error")
+
+CAUSES: Mapping[str, Literal["agent_left", "closed", "shutdown"]] = {
     "agent_disconnected": "agent_left",
     "session_closed": "closed",
     "room_closed": "closed",
@@ -85,19 +93,17 @@ CAUSES = {
 }
 
 
-class WorkbuddyCodec:
+class WorkbuddyCodec(DuplexCodec):
     def __init__(self, role: Role, settings: WorkbuddySettings) -> None:
-        self._role = role
+        super().__init__(role)
         self._settings = settings
         self._token_seen = False
 
-    def encode(self, event: Event) -> list[Message]:
-        return self._encode_uplink(event) if self._role is Role.CALLER else self._encode_downlink(event)
+    def _quotable(self, message: Message) -> bool:
+        # Text from a client is a token, or something sent in its place.
+        return isinstance(message, bytes)
 
-    def decode(self, message: Message) -> list[Event]:
-        return read(message, self._decode_uplink if self._role is Role.PROVIDER else self._decode_downlink)
-
-    def _encode_uplink(self, event: Event) -> list[Message]:
+    def _spell_uplink(self, event: Event) -> list[Message]:
         match event:
             case UserAudioSent(pcm=pcm):
                 return [sendable(pcm)]
@@ -105,16 +111,18 @@ class WorkbuddyCodec:
                 return [spell_json(token=token)]
         return []
 
-    def _decode_uplink(self, message: Message) -> list[Event]:
+    def _read_uplink(self, message: Message) -> list[Event]:
         if isinstance(message, bytes):
             return [UserAudioSent(whole_samples(message))]
         if self._token_seen:
-            raise Unreadable("text_frame", "only binary audio is expected after the token", message)
+            raise Unreadable("text_frame", "only binary audio is expected after the token")
         token = field(json_object(message), "token", str, what="the token, a string")
+        if not token.strip():
+            raise Unreadable("bad_field", "'token' is empty; expected the token, a string")
         self._token_seen = True
         return [TokenPresented(token)]
 
-    def _encode_downlink(self, event: Event) -> list[Message]:
+    def _spell_downlink(self, event: Event) -> list[Message]:
         match event:
             case AgentAudioSent(pcm=pcm):
                 return [sendable(pcm)]
@@ -136,22 +144,21 @@ class WorkbuddyCodec:
         }
         return reasons[ended.cause]
 
-    def _decode_downlink(self, message: Message) -> list[Event]:
+    def _read_downlink(self, message: Message) -> list[Event]:
         if isinstance(message, bytes):
             return [AgentAudioSent(whole_samples(message))]
         said = json_object(message)
-        match message_type(said, {"connected": 1, "agent_ready": 1, "session_ended": 1, "error": 1}):
+        match message_type(said, CONTROL):
             case "connected":
                 return [SessionStarted("")]
             case "agent_ready":
                 return [AgentReadied()]
             case "session_ended":
-                reason = field(said, "reason", str, what="a string")
-                cause: Any = CAUSES.get(reason, "closed")
-                return [SessionEnded(cause, reason)]
+                reason = text_field(said, "reason")
+                # A reason that no page names is still an end.
+                return [SessionEnded(CAUSES.get(reason, "closed"), reason)]
             case _:
-                code = field(said, "code", str, what="a string")
-                return [ErrorReported(field(said, "message", str, what="a string"), code)]
+                return [ErrorReported(text_field(said, "message"), text_field(said, "code"))]
 
 
 class Workbuddy(Provider):
@@ -178,8 +185,14 @@ class Workbuddy(Provider):
     routes = (start, Route("POST", HEARTBEAT_PATH))
     socket_path = SOCKET_PATH
     settings_type = WorkbuddySettings
-    dialogue_defaults: Mapping[str, Any] = {"ready_delay": 0.2, "idle_limit": 300.0}
-    close_codes = {"agent_left": 1000, "closed": 1000, "shutdown": 1000, "limit": 1000, "bad_messages": 1008}
+    dialogue_defaults: ClassVar[Mapping[str, Any]] = {"ready_delay": 0.2, "idle_limit": 300.0}
+    close_codes: ClassVar[Mapping[str, int]] = {
+        "agent_left": 1000,
+        "closed": 1000,
+        "shutdown": 1000,
+        "limit": 1000,
+        "bad_messages": 1008,
+    }
     ready: ClassVar[type[Event] | None] = SessionStarted
 
     def codec(self, role: Role, settings: Any, rng: Random) -> Codec:
@@ -196,11 +209,11 @@ class Workbuddy(Provider):
             claims = {"sid": admission.session_id, "life": life}
             token = desk.issue(admission, life=life, now=now, claims=claims)
         except Refused as refused:
-            return Answered(REFUSALS[refused.why], {"error": _sentence(refused)})
+            return turned_away(refused, REFUSALS)
         return Answered(200, {"token": token, "ws_url": asked.socket_base + SOCKET_PATH})
 
     def admit(self, asked: Asked, desk: Desk, now: float) -> TokenAwaited:
-        # Whose socket this is will be known with the token, so the settings are those of nobody in particular.
+        # Whose socket this is comes with the token: until then the settings are nobody's in particular.
         return TokenAwaited(desk.settings(WorkbuddySettings, "", Key()).token_wait)
 
     def present(self, token: str, desk: Desk, now: float) -> Admission:
@@ -220,13 +233,11 @@ class Workbuddy(Provider):
         )
 
     def reach(self, plan: CallPlan, response: Response | None) -> Target:
-        assert response is not None
-        if response.status != 200:
-            raise Refused("start", f"POST {TOKEN_PATH} answered {response.status}: {_said(response.body)}")
-        match response.body:
-            case {"token": str(token), "ws_url": str(url)}:
-                return Target(url, opening=(TokenPresented(token),))
-        raise RemoteProtocolError(f"POST {TOKEN_PATH} answered without a token and a ws_url")
+        what = f"POST {TOKEN_PATH}"
+        match started(response, what):
+            case {"token": str(token), "ws_url": str(url)} if token:
+                return Target(socket_url(url, "ws_url", what), opening=(TokenPresented(token),))
+        raise RemoteProtocolError(f"{what} answered 200 without a token and a ws_url")
 
     def start_url(self, base: str) -> str:
         return base + TOKEN_PATH
@@ -238,17 +249,3 @@ class Workbuddy(Provider):
 def _bearer(header: str) -> str:
     scheme, _, value = header.partition(" ")
     return value if scheme.lower() == "bearer" else ""
-
-
-def _sentence(refused: Refused) -> str:
-    return {
-        "missing_key": "Missing API key",
-        "bad_key": "Invalid API key",
-        "disabled_key": "API key is disabled",
-    }.get(refused.why, str(refused))
-
-
-def _said(body: object) -> str:
-    return str(body.get("error", body))[:200] if isinstance(body, dict) else str(body)[:200]
-
-

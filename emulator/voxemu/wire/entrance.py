@@ -1,0 +1,57 @@
+"""What the handshakes of all providers share: refusals over HTTP, and reading a start's answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from ..errors import Refused, RemoteProtocolError
+from ..provider import Answered, Response
+
+RETRY_AFTER = "5"
+# Seconds; unused tickets expire on their own, so a full desk empties soon.
+
+SENTENCES = {
+    "missing_key": "Missing API key",
+    "bad_key": "Invalid API key",
+    "disabled_key": "API key is disabled",
+    "unknown_agent": "Agent not found",
+    "full": "Too many sessions were started and never connected; try again later",
+}
+
+
+def turned_away(refused: Refused, statuses: Mapping[str, int]) -> Answered:
+    """A refusal as this provider answers it: its status, ``{"error": …}``, and when to come back."""
+    status = statuses[refused.why]
+    headers = {"Retry-After": RETRY_AFTER} if status == 503 else {}
+    return Answered(status, {"error": SENTENCES[refused.why]}, headers)
+
+
+def started(response: Response | None, what: str) -> object:
+    """The body of a start that was answered 200. Raises Refused with what the provider said otherwise."""
+    if response is None:
+        raise RemoteProtocolError(f"{what} was not answered")
+    if response.status != 200:
+        raise Refused("start", f"{what} answered {response.status}: {_said(response.body)}")
+    return response.body
+
+
+def _said(body: object) -> str:
+    return str(body.get("error", body))[:200] if isinstance(body, dict) else str(body)[:200]
+
+
+def socket_url(url: str, name: str, what: str) -> str:
+    """The URL, as it is. Raises RemoteProtocolError when no websocket can be opened there."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in ("ws", "wss") or not parts.netloc:
+        raise RemoteProtocolError(f"{what} answered with a {name} that is no ws:// or wss:// URL")
+    return url
+
+
+def above_zero(name: str, seconds: float) -> None:
+    """For settings. Raises ValueError; whoever reads the settings adds the file and the key."""
+    if not 0 < seconds <= 86_400:
+        raise ValueError(f"{name} must be above 0 and at most 86400 seconds, not {seconds}")
