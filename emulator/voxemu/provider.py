@@ -298,6 +298,8 @@ class Provider(ABC):
     # For each cause of SessionEnded, and "limit" and "bad_messages".
     ready: ClassVar[type[Event] | None] = None
     # The event after which the caller may send audio; None: at once.
+    hosts: ClassVar[tuple[str, ...]] = ()
+    # The vendor's own, by the page: good on a TLS listener, for clients whose address cannot be changed.
     unverified: ClassVar[str] = "documented, not verified live"
 
     @abstractmethod

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from .folder import fresh_directory
-from .manifest import CallFacts
-from .recorder import Recorder
-from .recording import Recording
-from .timeline import Line, read_timeline
+from voxemu.record.folder import fresh_directory
+from voxemu.record.manifest import CallFacts
+from voxemu.record.recorder import Recorder
+from voxemu.record.recording import Recording
+from voxemu.record.timeline import Line, read_timeline
 
 __all__ = ["CallFacts", "Line", "Recorder", "Recording", "fresh_directory", "read_timeline"]

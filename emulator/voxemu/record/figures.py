@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..audio import AudioFormat
-from ..events import (
+from voxemu.audio import AudioFormat
+from voxemu.events import (
     BargedIn,
     Event,
     FindingMade,

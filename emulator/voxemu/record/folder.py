@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-from ..errors import RecordingError
-from .wav import private, told
+from voxemu.errors import RecordingError
+from voxemu.record.wav import private, told
 
 CALL = "call.wav"
 WIRE = "agent-wire.wav"
@@ -57,7 +56,7 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
         beside.unlink(missing_ok=True)
         with open(beside, "xb", opener=private) as file:
             file.write(text.encode("utf-8"))
-        os.replace(beside, path)
+        beside.replace(path)
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..audio import Resampler
+from voxemu.audio import Resampler
 
 
 class Intake:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .. import __version__
-from ..events import Closed, SessionEnded
-from ..provider import Provider, Role
-from .figures import Figures
-from .masking import Mask
-from .tracks import Track
+from voxemu import __version__
+from voxemu.events import Closed, SessionEnded
+from voxemu.provider import Provider, Role
+from voxemu.record.figures import Figures
+from voxemu.record.masking import Mask
+from voxemu.record.tracks import Track
 
 SCHEMA = "voxemu.recording/1"
 

@@ -23,9 +23,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..audio import SAMPLE_BYTES, sample_count
-from ..errors import RecordingError
-from ..events import (
+from voxemu.audio import SAMPLE_BYTES, sample_count
+from voxemu.errors import RecordingError
+from voxemu.events import (
     AgentAudioSent,
     Closed,
     Downlink,
@@ -47,18 +47,18 @@ from ..events import (
     Uplink,
     UserAudioSent,
 )
-from ..provider import Provider, Role
-from .figures import Figures
-from .folder import CALL, MANIFEST, TIMELINE, WIRE, write_json
-from .intake import Intake
-from .manifest import Account, CallFacts, counts, ending, opening
-from .masking import Mask
-from .timeline import TimelineFile
-from .tracks import Track
-from .wav import WavFile
+from voxemu.provider import Provider, Role
+from voxemu.record.figures import Figures
+from voxemu.record.folder import CALL, MANIFEST, TIMELINE, WIRE, write_json
+from voxemu.record.intake import Intake
+from voxemu.record.manifest import Account, CallFacts, counts, ending, opening
+from voxemu.record.masking import Mask
+from voxemu.record.timeline import TimelineFile
+from voxemu.record.tracks import Track
+from voxemu.record.wav import WavFile
 
-BATCH = 0.08
-# Seconds between two writes: with 20 ms frames the next one finds it due before 100 ms have passed.
+BATCH = 0.075
+# Seconds between two writes: with frames of 20 ms a write falls due every 80, so 100 are never lost.
 BATCH_SAMPLES = 0.1
 # Seconds of audio that are written without waiting for that.
 PATIENCE = 60.0
@@ -100,7 +100,8 @@ class Recorder:
         # For agent-wire.wav, since the last write.
         self._reply_starts = False
         self._failure_told = False
-        self._incoming = Downlink if role is Role.CALLER else Uplink
+        self._ends_answer = (Downlink if role is Role.CALLER else Uplink, Line)
+        # Nothing of these can be part of the engine's answer to held audio.
         self._acts = self._actions()
         with ExitStack() as files:
             self._call = files.enter_context(closing(WavFile(directory / CALL, rate, 2)))
@@ -165,7 +166,7 @@ class Recorder:
     def _saw(self, event: Event, now: float) -> None:
         if self._t0 is None and type(event) is Opened:
             self._t0 = self._last_write = now
-        if self._held and (now > self._held_at or self._ends_answer(event)):
+        if self._held and (now > self._held_at or isinstance(event, self._ends_answer)):
             self._release()
         since = self._since(now)
         kind = type(event)
@@ -179,13 +180,11 @@ class Recorder:
             self._figures.saw(event)
         if (
             now - self._last_write >= BATCH
-            or self._left.unwritten + self._right.unwritten >= self._batch_samples
+            or self._left.unwritten >= self._batch_samples
+            or self._right.unwritten >= self._batch_samples
             or kind is Closed
         ):
             self._write(now)
-
-    def _ends_answer(self, event: Event) -> bool:
-        return isinstance(event, self._incoming | Line)
 
     # --- what an event does --------------------------------------------------------------------------------
 
@@ -263,8 +262,10 @@ class Recorder:
             self._figures.sounded(started.position)
 
     def _playback_flushed(self, flushed: PlaybackFlushed, now: float) -> None:
-        # Only at the caller's end is agent audio held, and it came before this.
-        if self._role is Role.CALLER:
+        if self._role is Role.CALLER and self._held:
+            # Thrown away as it came, or the last before the flush: nothing can sound in the past.
+            if self._right.cursor is not None and self._right.cursor < self._position(now):
+                self._right.cursor = None
             self._release()
         self._right.flush(flushed.position)
         self._figures.flushed(flushed.position)

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..audio import AudioFormat
-from ..errors import RecordingError
-from .folder import CALL, MANIFEST, TIMELINE, WIRE, read_json
-from .manifest import SCHEMA
-from .timeline import ReadTimeline, read_timeline
-from .wav import channel, read_wav
+from voxemu.audio import AudioFormat
+from voxemu.errors import RecordingError
+from voxemu.record.folder import CALL, MANIFEST, TIMELINE, WIRE, read_json
+from voxemu.record.manifest import SCHEMA
+from voxemu.record.timeline import ReadTimeline, read_timeline
+from voxemu.record.wav import channel, read_wav
 
 
 @dataclass(frozen=True, slots=True)

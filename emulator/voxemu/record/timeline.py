@@ -17,14 +17,14 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .. import __version__
-from ..audio import sample_count
-from ..errors import RecordingError
-from ..events import Event, TokenPresented, Uplink
-from ..events import Line as LineEvent
-from ..provider import Provider, Role, spelled
-from .masking import MASK, Mask
-from .wav import private, told
+from voxemu import __version__
+from voxemu.audio import sample_count
+from voxemu.errors import RecordingError
+from voxemu.events import Event, TokenPresented, Uplink
+from voxemu.events import Line as LineEvent
+from voxemu.provider import Provider, Role, spelled
+from voxemu.record.masking import MASK, Mask
+from voxemu.record.wav import private, told
 
 SCHEMA = "voxemu.timeline/1"
 
@@ -115,7 +115,8 @@ class TimelineFile:
         for name in kind.fields:
             value = getattr(event, name)
             if value is not None:
-                text += f',"{name}":{spell(self._mask.plain(value))}'
+                said = value if type(value) is int else spell(self._mask.plain(value))
+                text += f',"{name}":{said}'
         return text
 
     def _said(self, kind: _Kind, event: Event) -> str:

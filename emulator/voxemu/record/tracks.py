@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from ..audio import SAMPLE_BYTES, sample_count
+from voxemu.audio import SAMPLE_BYTES, sample_count
 
 Piece = tuple[int, bytes]
 """A position, and the PCM16 that lies from there on."""

@@ -13,13 +13,14 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
+from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-from ..audio import SAMPLE_BYTES
-from ..errors import RecordingError
+from voxemu.audio import SAMPLE_BYTES
+from voxemu.errors import RecordingError
 
 HEADER_BYTES = 44
 LIMIT = 2**32 - 1 - HEADER_BYTES
@@ -53,14 +54,16 @@ class WavFile:
         if self.channels == 1:
             self._write(frame, pcm)
             return
-        columns = bytearray(len(pcm) * self.channels)
+        # Items of two bytes are moved, never looked at, so the machine's byte order does not matter.
+        columns = array("h", bytes(len(pcm) * self.channels))
         if frame < self.frames:
-            with told(self.path, "read"):
+            try:
                 self._file.seek(HEADER_BYTES + frame * self._block)
                 self._file.readinto(columns)
-        # Items of two bytes are moved, never looked at, so the machine's byte order does not matter.
-        memoryview(columns).cast("h")[channel :: self.channels] = memoryview(pcm).cast("h")
-        self._write(frame, columns)
+            except OSError as error:
+                untold(self.path, "read", error)
+        columns[channel :: self.channels] = array("h", pcm)
+        self._write(frame, columns.tobytes())
 
     def extend(self, frames: int) -> None:
         """Silence up to ``frames``; nothing when the file is that long already."""
@@ -82,9 +85,7 @@ class WavFile:
             *(b"fmt ", 16, 1, self.channels, self.rate, self.rate * self._block, self._block, 16),
             *(b"data", size),
         )
-        with told(self.path, "write"):
-            self._file.seek(0)
-            self._whole(header)
+        self._whole(0, header)
         self.declared = self.frames
 
     def sha256(self) -> str:
@@ -102,18 +103,20 @@ class WavFile:
         with told(self.path, "write"):
             self._file.close()
 
-    def _write(self, frame: int, samples: bytes | bytearray) -> None:
+    def _write(self, frame: int, samples: bytes) -> None:
         self._check(frame * self._block + len(samples))
-        with told(self.path, "write"):
-            self._file.seek(HEADER_BYTES + frame * self._block)
-            self._whole(samples)
+        self._whole(HEADER_BYTES + frame * self._block, samples)
         self.frames = max(self.frames, frame + len(samples) // self._block)
 
-    def _whole(self, content: bytes | bytearray) -> None:
-        done = self._file.write(content)
-        while done < len(content):
-            # A disk that fills up takes a part, and refuses with ENOSPC only the next time.
-            done += self._file.write(memoryview(content)[done:])
+    def _whole(self, at: int, content: bytes) -> None:
+        try:
+            self._file.seek(at)
+            done = self._file.write(content)
+            while done < len(content):
+                # A disk that fills up takes a part, and refuses with ENOSPC only the next time.
+                done += self._file.write(memoryview(content)[done:])
+        except OSError as error:
+            untold(self.path, "write", error)
 
     def _check(self, size: int) -> None:
         if size > LIMIT:
@@ -137,7 +140,7 @@ def read_wav(path: Path) -> tuple[int, int, bytes]:
 
 def channel(pcm: bytes, index: int, channels: int) -> bytes:
     """One channel of interleaved samples."""
-    return memoryview(pcm).cast("h")[index::channels].tobytes()
+    return array("h", pcm)[index::channels].tobytes()
 
 
 def private(path: str, flags: int) -> int:

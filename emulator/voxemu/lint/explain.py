@@ -1,0 +1,84 @@
+"""The rules as people read them: ``emu explain``, and the page docs/findings.md."""
+
+from __future__ import annotations
+
+import textwrap
+
+from ..errors import UnknownName
+from ..events import FindingMade
+from .pages import WITHOUT, advice, applies, providers_advising
+from .rules import RULES, Rule
+
+WIDTH = 100
+
+
+def all_codes() -> tuple[str, ...]:
+    return tuple(RULES)
+
+
+def finding(code: str, seen: str, provider: str = "") -> FindingMade:
+    """A finding that is made outside a session's engine: at the desk, or when a session is left.
+
+    Raises UnknownName.
+    """
+    said = advice(_rule(code).code, provider)
+    return FindingMade(code, said.rule, said.source, seen)
+
+
+def explain(code: str) -> str:
+    """One rule: what it says, why it matters, what to do, and which pages say so. Raises UnknownName."""
+    rule = _rule(code.strip().upper())
+    parts = [
+        f"{rule.code}: {rule.title}",
+        _paragraph("Rule", rule.rule),
+        _paragraph("Why", rule.why),
+        _paragraph("Fix", rule.fix),
+        *(
+            _paragraph(who, f"{said.rule} ({said.source})")
+            for who, said in providers_advising(rule.code).items()
+        ),
+        _paragraph("Applies to", _reach(rule)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def overview() -> str:
+    """Every code with its title, a line each."""
+    width = max(map(len, RULES))
+    return "".join(f"{rule.code:<{width}}  {rule.title}\n" for rule in RULES.values())
+
+
+def findings_page() -> str:
+    """docs/findings.md, whole."""
+    lines = [
+        "# Findings",
+        "",
+        "What the emulator remarks on when a client does something that its provider's page advises against, or",
+        "that cannot work live. A finding never changes the call. `emu explain CODE` says more: why it matters,",
+        "and what each page says.",
+        "",
+        "This page is printed by `python -m voxemu.lint`; a test compares it.",
+        "",
+        "| code | what was seen | what to do | where |",
+        "|---|---|---|---|",
+        *(f"| `{rule.code}` | {rule.title} | {rule.fix} | {_reach(rule)} |" for rule in RULES.values()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _rule(code: str) -> Rule:
+    try:
+        return RULES[code]
+    except KeyError:
+        raise UnknownName("finding", code, RULES) from None
+
+
+def _paragraph(title: str, text: str) -> str:
+    return textwrap.fill(f"{title}: {text}", WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+
+
+def _reach(rule: Rule) -> str:
+    if not rule.everywhere:
+        return ", ".join(providers_advising(rule.code))
+    without = [provider for provider in WITHOUT if not applies(rule.code, provider)]
+    return f"all but {', '.join(without)}" if without else "all"

@@ -1,0 +1,91 @@
+"""How the client cuts its audio: message sizes, the rate it declares, and silence that goes on and on."""
+
+from __future__ import annotations
+
+from ..audio import SAMPLE_BYTES
+from .pages import FRAMES, SILENCE, Frames
+from .tally import Tally
+
+CERTAIN = 5
+# Messages of a wrong size before it is a habit: a clip may well end on an odd one.
+SLACK = 0.001
+# Seconds: a resampler gives a sample more or less.
+
+
+class FrameSizes:
+    """F-FRAME-SIZE, where the page gives a size."""
+
+    def __init__(self, tally: Tally, provider: str) -> None:
+        self._tally = tally
+        self._frames = FRAMES.get(provider)
+        self._short_before = False
+
+    def heard(self, pcm: bytes, rate: int, silent: bool) -> None:
+        if self._frames is None:
+            return
+        verdict = _off(self._frames, len(pcm), rate)
+        if verdict == 0:
+            self._short_before = False
+            return
+        # The last message of a clip may be short, and a keep-alive of zeros of any length; so a short one
+        # counts from the second in a row.
+        counts = verdict > 0 or self._short_before
+        self._short_before = verdict < 0 and not silent
+        if counts and self._tally.suspect("F-FRAME-SIZE") >= CERTAIN:
+            self._tally.find("F-FRAME-SIZE", _size_seen(self._frames, len(pcm), rate))
+
+
+def _off(frames: Frames, size: int, rate: int) -> int:
+    """-1 too short, 1 too long, 0 as advised."""
+    if frames.size is not None:
+        return (size > frames.size) - (size < frames.size)
+    seconds = size / SAMPLE_BYTES / rate
+    return (seconds > frames.longest + SLACK) - (seconds < frames.shortest - SLACK)
+
+
+def _size_seen(frames: Frames, size: int, rate: int) -> str:
+    if frames.size is not None:
+        return f"messages of {size} bytes; the page sends {frames.size}"
+    length = size / SAMPLE_BYTES / rate * 1000
+    return f"messages of {length:.1f} ms; the page advises {frames.shortest * 1000:.0f}–{frames.longest * 1000:.0f} ms"
+
+
+class DeclaredRate:
+    """F-RATE-DECLARED: what the messages say against what the session has."""
+
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+
+    def heard(self, declared: int, rate: int) -> None:
+        if declared != rate:
+            self._tally.suspect("F-RATE-DECLARED")
+            self._tally.find("F-RATE-DECLARED", f"sampleRate {declared} in a session of {rate} Hz")
+
+    def refused(self, text: str) -> None:
+        """The session refused the message for its rate, so that it is no audio here."""
+        self._tally.suspect("F-RATE-DECLARED")
+        self._tally.find("F-RATE-DECLARED", text)
+
+
+class SilenceRuns:
+    """F-SILENCE-FLOOD: zeros back to back, longer than the page's patience."""
+
+    def __init__(self, tally: Tally, provider: str) -> None:
+        self._tally = tally
+        self._limit = SILENCE.get(provider)
+        self._run = 0.0
+        self._since = 0.0
+
+    def heard(self, seconds: float, silent: bool, now: float) -> None:
+        if self._limit is None:
+            return
+        if not silent:
+            self._run = 0.0
+            return
+        if not self._run:
+            self._since = now
+        was, self._run = self._run, self._run + seconds
+        # Zeros now and then are a keep-alive: what counts is silence that fills the time it takes.
+        if was < self._limit <= self._run and now - self._since <= 2 * self._run:
+            self._tally.suspect("F-SILENCE-FLOOD")
+            self._tally.find("F-SILENCE-FLOOD", f"{self._run:.1f} s of nothing but zeros, without a pause")

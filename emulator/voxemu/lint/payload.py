@@ -1,0 +1,189 @@
+"""What the bytes are, when they are not little-endian mono PCM16.
+
+Beginnings are looked at in every message; the arithmetic is done for the first messages with sound in them
+and for one in many afterwards, since a client that sends floats sends floats all the time.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .tally import Tally
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Ints = NDArray[np.int32]
+
+MAGIC = {b"RIFF": "WAV", b"OggS": "Ogg", b"fLaC": "FLAC", b"\x1a\x45\xdf\xa3": "WebM"}
+
+FIRST = 16
+ONE_IN = 32
+# Of the messages with sound: the first are all examined, then one in so many.
+HEAD = 4096
+# Bytes of the stream's beginning in which MP3 frames are looked for.
+
+
+class Vote:
+    """Certain when several messages say yes and hardly any says no."""
+
+    def __init__(self) -> None:
+        self.yes = 0
+        self.no = 0
+
+    def cast(self, verdict: bool) -> bool:
+        self.yes += verdict
+        self.no += not verdict
+        return self.yes >= 4 and self.yes >= 4 * self.no
+
+
+class Payload:
+    """F-CONTAINER, F-FLOAT32, F-BYTE-ORDER and F-STEREO."""
+
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+        self._head: bytearray | None = bytearray()
+        self._messages = 0
+        self._float32 = Vote()
+        self._swapped = Vote()
+        self._pairs = Vote()
+
+    def heard(self, pcm: bytes) -> None:
+        kind = _container(pcm)
+        if kind:
+            self._tally.suspect("F-CONTAINER")
+            self._tally.find(
+                "F-CONTAINER", f"a {kind} file's beginning in an audio message of {len(pcm)} bytes"
+            )
+        if self._head is not None:
+            self._collect(self._head, pcm)
+        self._messages += 1
+        if self._messages <= FIRST or self._messages % ONE_IN == 0:
+            self._examine(pcm)
+
+    def _collect(self, head: bytearray, pcm: bytes) -> None:
+        head += pcm[: HEAD - len(head)]
+        if len(head) < HEAD:
+            return
+        self._head = None
+        if _mp3_frames(head) >= 3:
+            self._tally.suspect("F-CONTAINER")
+            self._tally.find("F-CONTAINER", "MP3 frames one after another")
+
+    def _examine(self, pcm: bytes) -> None:
+        import numpy as np
+
+        if len(pcm) < 128:
+            return
+        if len(pcm) % 4 == 0:
+            floats = np.frombuffer(pcm, "<f4")
+            if self._vote("F-FLOAT32", self._float32, _reads_as_float32(floats)):
+                loudest = float(np.abs(floats).max())
+                self._tally.find("F-FLOAT32", f"read as float32, every sample lies within ±{loudest:.2f}")
+        samples = np.frombuffer(pcm, "<i2").astype(np.int32)
+        if self._vote("F-BYTE-ORDER", self._swapped, _reads_as_swapped(samples, pcm)):
+            self._tally.find(
+                "F-BYTE-ORDER", "noise as it is, smooth sound with the bytes of each sample swapped"
+            )
+        if self._vote("F-STEREO", self._pairs, _comes_in_pairs(samples)):
+            self._tally.find("F-STEREO", "every other sample repeats the one before it, or is zero")
+
+    def _vote(self, code: str, vote: Vote, verdict: bool | None) -> bool:
+        """Whether it is certain; None abstains: too quiet to tell."""
+        if verdict is None:
+            return False
+        if verdict:
+            self._tally.suspect(code)
+        return vote.cast(verdict)
+
+
+def _container(pcm: bytes) -> str | None:
+    kind = MAGIC.get(pcm[:4])
+    if kind is not None:
+        return None if kind == "WAV" and pcm[8:12] != b"WAVE" else kind
+    if pcm[:3] == b"ID3" and pcm[3] in (2, 3, 4):
+        return "MP3"
+    return "MP4" if pcm[4:8] == b"ftyp" else None
+
+
+_MP3_KBPS = {
+    # Layer III, by MPEG version.
+    1: (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
+    2: (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+}
+_MP3_RATES = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8000)}
+
+
+def _mp3_frames(head: bytearray) -> int:
+    """How many MPEG layer III frames follow one another from the very beginning (ISO 11172-3, 13818-3)."""
+    at = frames = 0
+    while at + 4 <= len(head):
+        length = _mp3_frame_length(head[at : at + 4])
+        if not length:
+            break
+        frames += 1
+        at += length
+    return frames
+
+
+def _mp3_frame_length(header: bytearray) -> int:
+    version, layer = header[1] >> 3 & 3, header[1] >> 1 & 3
+    kbps, rate, padding = header[2] >> 4, header[2] >> 2 & 3, header[2] >> 1 & 1
+    if header[0] != 0xFF or header[1] >> 5 != 7 or version == 1 or layer != 1 or kbps in (0, 15) or rate == 3:
+        return 0
+    bits = _MP3_KBPS[1 if version == 3 else 2][kbps] * 1000
+    return (144 if version == 3 else 72) * bits // _MP3_RATES[version][rate] + padding
+
+
+def _reads_as_float32(floats: NDArray[np.float32]) -> bool | None:
+    """Whether nearly all are floats of ordinary audio, of both signs.
+
+    Integers do not read so: a small negative sample makes a float that is no number or enormous, a small
+    positive one makes one that is nearly nothing.
+    """
+    import numpy as np
+
+    heard = floats[floats != 0]
+    if heard.size < 32:
+        return None
+    size = np.abs(heard)
+    if not bool(np.all(size <= 1.5)):  # false for NaN too
+        return False
+    audible = np.count_nonzero(size > 1e-7) >= 0.95 * size.size
+    negative = np.count_nonzero(heard < 0) / heard.size
+    return bool(audible and 0.02 < negative < 0.98)
+
+
+def _reads_as_swapped(samples: Ints, pcm: bytes) -> bool | None:
+    """Whether this is noise that becomes smooth with its bytes swapped."""
+    import numpy as np
+
+    step = float(np.abs(np.diff(samples)).mean())
+    swapped = np.frombuffer(pcm, ">i2").astype(np.int32)
+    swapped_step = float(np.abs(np.diff(swapped)).mean())
+    if step < 8000 and swapped_step < 8000:
+        return None
+    # A tone of few values may look rough one way and smooth the other; noise has many values.
+    various = np.unique(samples).size >= min(64, samples.size // 2)
+    return bool(step > 8000 and swapped_step < step / 4 and various)
+
+
+def _comes_in_pairs(samples: Ints) -> bool | None:
+    """Whether samples come in equal pairs, or every other one is zero; None when nothing much varies."""
+    import numpy as np
+
+    if np.unique(samples).size < 16:
+        return None
+    return any(_paired(samples[shift:]) for shift in (0, 1))
+
+
+def _paired(samples: Ints) -> bool:
+    import numpy as np
+
+    left, right = samples[0 : len(samples) // 2 * 2 : 2], samples[1::2]
+    changes = np.count_nonzero(np.diff(left)) >= 0.5 * left.size
+    if not changes:
+        return False
+    equal = np.count_nonzero(left == right) >= 0.97 * left.size
+    return bool(equal or not right.any())

@@ -1,0 +1,98 @@
+"""The aiohttp application, built from ``PROVIDERS``."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from ..provider import Answered, Asked, Provider
+from .answers import answer, as_json, error_in, guarding
+from .calls import Calls
+from .config import Config
+from .control import Control
+from .door import Door
+from .issuing import Chance, WatchedDesk, open_desk
+from .news import News
+from .registry import Registry
+from .taps import Taps
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What is behind the application, for whoever runs it."""
+
+    app: web.Application
+    calls: Calls
+    registry: Registry
+    config: Config
+    news: News
+
+
+def build(config: Config, news: News) -> Server:
+    registry = Registry()
+    chance = Chance(config.settings.seed)
+    taps = Taps(config, news)
+
+    desk = open_desk(config, chance, lambda session_id, why: None)
+    calls = Calls(config, desk, chance, registry, news, taps)
+    app = web.Application(
+        middlewares=[guarding(Door(config))], client_max_size=config.settings.limits.http_body
+    )
+    Control(registry).add_to(app.router)
+    for provider in config.providers.values():
+        Reception(provider, config, desk, calls, news).add_to(app.router)
+    return Server(app, calls, registry, config, news)
+
+
+class Reception:
+    """The routes of one provider."""
+
+    def __init__(
+        self, provider: Provider, config: Config, desk: WatchedDesk, calls: Calls, news: News
+    ) -> None:
+        self._provider = provider
+        self._public_url: str | None = config.settings.public_url
+        self._desk = desk
+        self._calls = calls
+        self._news = news
+
+    def add_to(self, router: web.UrlDispatcher) -> None:
+        for route in self._provider.routes:
+            router.add_route(route.method, route.path, self.answer)
+        router.add_get(self._provider.socket_path, self.upgrade, allow_head=False)
+
+    async def answer(self, request: web.Request) -> web.Response:
+        asked = self._asked(request, await request.read())
+        return self._told(
+            answer(self._provider.answer(asked, self._desk, asyncio.get_running_loop().time())), request
+        )
+
+    async def upgrade(self, request: web.Request) -> web.StreamResponse:
+        if not web.WebSocketResponse().can_prepare(request).ok:
+            return self._told(
+                as_json(426, {"error": f"{request.path} is a websocket"}, {"Upgrade": "websocket"}), request
+            )
+        asked = self._asked(request, b"")
+        outcome = self._calls.judge(self._provider, asked)
+        if isinstance(outcome, Answered):
+            return self._told(answer(outcome), request)
+        return await self._calls.hold(self._provider, outcome, asked, request)
+
+    def _told(self, response: web.Response, request: web.Request) -> web.Response:
+        if response.status >= 400:
+            self._news.turned_away(
+                self._provider.id, f"{request.method} {request.path}", response.status, error_in(response)
+            )
+        return response
+
+    def _asked(self, request: web.Request, body: bytes) -> Asked:
+        return Asked(
+            request.method,
+            request.path,
+            dict(request.query),
+            {name.lower(): value for name, value in request.headers.items()},
+            body,
+            self._public_url or f"{request.scheme}://{request.host}",
+        )

@@ -1,0 +1,256 @@
+"""The settings of the server, checked at the door, and what they come to for one call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from ..agents import make_agent, names_an_agent
+from ..dialogue.settings import DialogueSettings
+from ..errors import AudioError, Refused, SettingsError, UsageError, meant
+from ..provider import Key, KeyRing, Provider
+from ..wire import PROVIDERS, provider_named
+from .ladder import Gathered, Location, gather, sentence
+from .schema import AgentTable, KeyTable, Settings, field_names, settings_types, table_name
+
+DEFAULT_AGENT = "echo"
+
+
+@dataclass(frozen=True, slots=True)
+class ConfiguredKey(Key):
+    number: int = 0
+    # Which of the [[key]] tables this is, counted from 0.
+
+
+class Effective(NamedTuple):
+    """The settings of one call, and for each that was set, by whom."""
+
+    wire: Any
+    dialogue: DialogueSettings
+    origins: Mapping[str, str]
+
+
+def load(config: str | None, environ: Mapping[str, str], flags: Mapping[str, Any]) -> Config:
+    """Raises SettingsError with one line for each thing that is wrong."""
+    found = gather(config, environ, flags)
+    try:
+        settings = Settings.model_validate(found.tree)
+    except ValidationError as error:
+        raise SettingsError("\n".join([*found.problems, *_sentences(error, found)])) from None
+    problems = [*found.problems, *_out_of_range(settings, found), *_impossible(settings, found)]
+    if problems:
+        raise SettingsError("\n".join(dict.fromkeys(problems)))
+    return Config(settings, found)
+
+
+class Config:
+    """Everything the server was told. Made by ``load``."""
+
+    def __init__(self, settings: Any, found: Gathered) -> None:
+        self.settings = settings
+        self._found = found
+        self._agents: dict[str, int] = {table.name: at for at, table in enumerate(settings.agent_tables)}
+        self._cache: dict[tuple[str, str, int], Effective] = {}
+        self.default_agent: str = settings.agent or settings.agents.default or DEFAULT_AGENT
+        self.providers: dict[str, Provider] = {
+            name: provider
+            for name, provider in PROVIDERS.items()
+            if not settings.provider or name in settings.provider
+        }
+
+    # --- keys and agents -------------------------------------------------------------------------------------
+
+    def key_ring(self) -> KeyRing:
+        allowed = self.settings.auth.keys
+        keys: dict[str, Key] = dict.fromkeys(allowed or (), Key())
+        for at, table in enumerate(self.settings.keys):
+            keys[table.value] = ConfiguredKey(table.label, table.agent, table.disabled, at)
+        return KeyRing(keys, closed=allowed is not None)
+
+    def secrets(self) -> tuple[str, ...]:
+        """Every configured key: what must not be written down."""
+        return (*(self.settings.auth.keys or ()), *(table.value for table in self.settings.keys))
+
+    def resolve_agent(self, provider: str, asked: str | None, key: Key) -> str:
+        """Who answers: whom the client asks for if we have it, else the key's agent, else the server's.
+
+        Raises Refused: unknown_agent, where the agents are listed and this is none of them.
+        """
+        asked = (asked or "").strip()
+        if asked in self._agents:
+            return asked
+        if names_an_agent(asked):
+            try:
+                return make_agent(asked).name
+            except UsageError as error:
+                raise Refused("unknown_agent", str(error)) from None
+        known = self.settings.agents.known
+        if asked and known is not None and asked not in known:
+            raise Refused("unknown_agent", f"there is no agent {asked[:80]!r} here")
+        return key.agent or self.default_agent
+
+    def agent_behind(self, name: str) -> str:
+        """Which of our own agents serves this one: ``echo``, ``tone:440`` …"""
+        for candidate in (name, self.default_agent, DEFAULT_AGENT):
+            at = self._agents.get(candidate)
+            own = candidate if at is None else self.settings.agent_tables[at].agent
+            if own is None and names_an_agent(candidate):
+                own = candidate
+            if own is not None:
+                return own
+        raise AssertionError(f"{DEFAULT_AGENT} is always there")
+
+    # --- settings of a call ----------------------------------------------------------------------------------
+
+    def settings_for(self, kind: type[Any], agent: str, key: Key) -> Any:
+        """As the desk asks for them: the wire settings of the provider whose settings are of this kind."""
+        for name, provider in PROVIDERS.items():
+            if provider.settings_type is kind:
+                return self.effective(name, agent, key).wire
+        raise AssertionError(f"{kind} belongs to no provider")
+
+    def effective(self, provider: str, agent: str, key: Key) -> Effective:
+        number = key.number if isinstance(key, ConfiguredKey) else -1
+        asked = (provider, agent if agent in self._agents else "", number)
+        if asked not in self._cache:
+            self._cache[asked] = self._worked_out(*asked)
+        return self._cache[asked]
+
+    def _worked_out(self, provider: str, agent: str, number: int) -> Effective:
+        values: dict[str, Any] = dict(PROVIDERS[provider].dialogue_defaults)
+        origins = dict.fromkeys(values, "the provider's default")
+        for location, scope in self._scopes(agent, number):
+            for table in ("dialogue", table_name(provider)):
+                for name, value in _said(scope, table).items():
+                    values[name] = value
+                    origins[name] = self._found.source((*location, table, name))
+        wire, own = PROVIDERS[provider].settings_type, field_names(DialogueSettings)
+        return Effective(
+            wire(**{name: value for name, value in values.items() if name not in own}),
+            DialogueSettings(**{name: value for name, value in values.items() if name in own}),
+            origins,
+        )
+
+    def _scopes(self, agent: str, number: int) -> Iterator[tuple[Location, Any]]:
+        yield (), self.settings
+        if agent in self._agents:
+            at = self._agents[agent]
+            yield ("[[agent]]", at), self.settings.agent_tables[at]
+        if number >= 0:
+            yield ("key", number), self.settings.keys[number]
+
+    def every_effective(self) -> Iterator[tuple[Provider, Effective]]:
+        """For each provider served, agent and key: what a start can go wrong on is found at the start."""
+        keys = [Key(), *(ConfiguredKey(number=at) for at in range(len(self.settings.keys)))]
+        for name, provider in self.providers.items():
+            for agent in ("", *self._agents):
+                for key in keys:
+                    yield provider, self.effective(name, agent, key)
+
+    # --- where ------------------------------------------------------------------------------------------------
+
+    @property
+    def is_public(self) -> bool:
+        """Whether others than this machine can reach the host that is to be bound."""
+        return not is_loopback(self.settings.host)
+
+
+def is_loopback(host: str) -> bool:
+    name = host.strip("[]").lower()
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost" or name.endswith(".localhost")
+
+
+# --- what is wrong -------------------------------------------------------------------------------------------
+
+
+def _sentences(error: ValidationError, found: Gathered) -> Iterator[str]:
+    for problem in error.errors():
+        location = problem["loc"]
+        source = found.source(location)
+        if problem["type"] == "extra_forbidden":
+            yield f"{source}: there is no such setting; {meant(str(location[-1]), _names_around(location))}"
+        elif problem["type"] == "missing":
+            yield f"{found.source(location[:-1])}: {location[-1]!r} is missing"
+        else:
+            yield f"{source}: {sentence(problem, location)}"
+
+
+def _names_around(location: Location) -> list[str]:
+    model: Any = Settings
+    tables: dict[str, Any] = {"key": KeyTable, "[[agent]]": AgentTable}
+    for name in location[:-1]:
+        if isinstance(name, str):
+            model = tables.get(name) or model.model_fields[name].annotation
+    return [field.alias or name for name, field in model.model_fields.items() if field.alias != "[[agent]]"]
+
+
+def _all_scopes(settings: Any) -> Iterator[tuple[Location, Any]]:
+    yield (), settings
+    for at, table in enumerate(settings.agent_tables):
+        yield ("[[agent]]", at), table
+    for at, table in enumerate(settings.keys):
+        yield ("key", at), table
+
+
+def _said(scope: Any, table: str) -> dict[str, Any]:
+    found: dict[str, Any] = getattr(scope, table).model_dump(exclude_unset=True)
+    return found
+
+
+def _out_of_range(settings: Any, found: Gathered) -> Iterator[str]:
+    """Each setting is tried by itself, so that all that are wrong are named at once."""
+    own = field_names(DialogueSettings)
+    kinds = {"dialogue": DialogueSettings, **settings_types()}
+    for location, scope in _all_scopes(settings):
+        for table, kind in kinds.items():
+            for name, value in _said(scope, table).items():
+                try:
+                    (DialogueSettings if name in own else kind)(**{name: value})
+                except (ValueError, AudioError) as error:
+                    yield f"{found.source((*location, table, name))}: {error}"
+
+
+def _impossible(settings: Any, found: Gathered) -> Iterator[str]:
+    """What each value allows and the whole does not."""
+    for name in settings.provider:
+        try:
+            provider_named(name)
+        except UsageError as error:
+            yield f"{found.source(('provider',))}: {error}"
+    yield from _wrong_agents(settings, found)
+    for field, tables in (("value", settings.keys), ("name", settings.agent_tables)):
+        names = [getattr(table, field) for table in tables]
+        if len(set(names)) < len(names):
+            yield f"{found.source(('key' if field == 'value' else '[[agent]]',))}: the same {field} stands there twice"
+    tls = (settings.tls_port, settings.tls_cert, settings.tls_key)
+    if any(part is not None for part in tls) and None in tls:
+        yield "TLS needs all three of tls_port, tls_cert and tls_key"
+    closed = settings.auth.keys is not None
+    if not is_loopback(settings.host) and not closed:
+        yield (
+            f"{found.source(('host',))}: {settings.host} can be reached from the network, where any key would pass; "
+            'name the keys that may ([auth] keys = ["…"], EMU_KEYS), or stay on 127.0.0.1'
+        )
+
+
+def _wrong_agents(settings: Any, found: Gathered) -> Iterator[str]:
+    named = {table.name for table in settings.agent_tables}
+    asked: list[tuple[Location, str | None, set[str]]] = [
+        (("agent",), settings.agent, named),
+        (("agents", "default"), settings.agents.default, named),
+    ]
+    asked += [(("key", at, "agent"), table.agent, named) for at, table in enumerate(settings.keys)]
+    asked += [(("[[agent]]", at, "agent"), table.agent, set()) for at, table in enumerate(settings.agent_tables)]
+    for location, name, others in asked:
+        if name is not None and name not in others:
+            try:
+                make_agent(name)
+            except UsageError as error:
+                yield f"{found.source(location)}: {error}"

@@ -1,0 +1,33 @@
+"""What tests and people may ask the running server: is it there, and what are its sessions doing."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from .. import __version__
+from .answers import as_json
+from .registry import Registry
+
+
+class Control:
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def add_to(self, router: web.UrlDispatcher) -> None:
+        router.add_get("/health", self.health)
+        router.add_get("/__emu/sessions", self.sessions)
+        router.add_get("/__emu/sessions/{id}", self.session)
+
+    async def health(self, request: web.Request) -> web.Response:
+        return as_json(200, {"status": "ok", "version": __version__, "sessions": len(self._registry.live)})
+
+    async def sessions(self, request: web.Request) -> web.Response:
+        return as_json(200, {"sessions": [record.summary() for record in self._registry.all()]})
+
+    async def session(self, request: web.Request) -> web.Response:
+        asked = request.match_info["id"]
+        record = self._registry.find(asked)
+        if record is None:
+            known = "GET /__emu/sessions lists those that are"
+            return as_json(404, {"error": f"there is no session {asked[:80]!r}; {known}"})
+        return as_json(200, record.whole())

@@ -1,0 +1,37 @@
+"""The greeting that any agent can have, from two settings: a sound and its text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+from ..agent import Agent
+from ..agents import Greeter, Tone, chime, make_agent, sine
+from ..audio import AudioFormat
+from ..dialogue.settings import DialogueSettings
+from ..record.audio_file import read_audio
+
+
+def greeted(agent: Agent, settings: DialogueSettings) -> Agent:
+    """``agent``, who speaks first where a greeting is set."""
+    if not settings.greeting and not settings.greeting_text:
+        return agent
+    return Greeter(agent, settings.greeting_text or "(greeting)", greeting_sound(settings.greeting))
+
+
+def greeting_sound(greeting: str) -> Callable[[AudioFormat], bytes]:
+    """What makes the sound at a call's rate. Raises UsageError for a tone that nobody could hear."""
+    if not greeting:
+        return chime
+    if greeting.startswith("tone") and not Path(greeting).exists():
+        tone = make_agent(greeting)
+        assert isinstance(tone, Tone)
+        hertz, seconds = tone.hertz, tone.seconds
+        return lambda format: sine(format, hertz, seconds)
+    return lambda format: _file(greeting, format.rate)
+
+
+@lru_cache(maxsize=64)
+def _file(path: str, rate: int) -> bytes:
+    return read_audio(Path(path), rate)

@@ -1,0 +1,171 @@
+"""Where settings come from: a file, then ``EMU_*`` variables, then flags; the later wins.
+
+All three become one tree, and every leaf knows its source by name, so that an error can say where to look.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from ..errors import SettingsError, meant
+from .schema import field_at
+
+PREFIX = "EMU_"
+NOT_OURS = ("EMU_KEY", "EMU_KEY_FILE", "EMU_URL", "EMU_CONFIG")
+# The client's, and the one that names the file.
+PATHS = ("record", "tls_cert", "tls_key", "ready_file")
+
+Location = tuple[str | int, ...]
+
+
+@dataclass(slots=True)
+class Gathered:
+    """One tree of what was set, and the source of every leaf."""
+
+    tree: dict[str, Any] = field(default_factory=dict)
+    sources: dict[Location, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    def source(self, location: Location) -> str:
+        """Of this leaf, or of the nearest table around it."""
+        for length in range(len(location), 0, -1):
+            if location[:length] in self.sources:
+                rest = ".".join(map(str, location[length:]))
+                return self.sources[location[:length]] + (f".{rest}" if rest else "")
+        return ".".join(map(str, location))
+
+    def put(self, path: tuple[str, ...], value: Any, source: str) -> None:
+        table = self.tree
+        for name in path[:-1]:
+            table = table.setdefault(name, {})
+        table[path[-1]] = value
+        self.sources[path] = source
+
+
+def gather(config: str | None, environ: Mapping[str, str], flags: Mapping[str, Any]) -> Gathered:
+    """Raises SettingsError for a file that cannot be read; other problems are gathered."""
+    found = Gathered()
+    _read_file(found, config or environ.get("EMU_CONFIG"))
+    for name, text in sorted(environ.items()):
+        if name.startswith(PREFIX) and name not in NOT_OURS:
+            path = ("auth", "keys") if name == "EMU_KEYS" else tuple(name[len(PREFIX) :].lower().split("__"))
+            _put_text(found, path, text, name)
+    for flag, value in flags.items():
+        if value is not None and value != () and value is not False:
+            _put_text(found, (flag,), list(value) if isinstance(value, tuple) else value, _spelled(flag))
+    return found
+
+
+def _spelled(flag: str) -> str:
+    return "--" + flag.replace("_", "-")
+
+
+def _put_text(found: Gathered, path: tuple[str, ...], text: Any, source: str) -> None:
+    """What a variable or a flag says, read as the setting's own type."""
+    where = field_at(path)
+    if isinstance(where, list):
+        found.problems.append(f"{source}: there is no setting {'.'.join(path)!r}; {meant(path[-1], where)}")
+        return
+    try:
+        kind = Annotated[(where.annotation, *where.metadata)] if where.metadata else where.annotation
+        value = TypeAdapter(kind).validate_python(text)
+    except ValidationError as error:
+        found.problems += [f"{source}: {sentence(problem, path)}" for problem in error.errors()[:1]]
+        return
+    found.put(path, value, source)
+
+
+# --- the file ----------------------------------------------------------------------------------------------
+
+
+def _read_file(found: Gathered, config: str | None) -> None:
+    path, table = _chosen(config)
+    if path is None:
+        return
+    tree = _parsed(path)
+    shown = str(path)
+    for name in table:
+        tree = tree.get(name, {})
+    prefix = ".".join((*table, ""))
+    if not isinstance(tree, dict):
+        raise SettingsError(f"{shown}: {prefix[:-1]} must be a table")
+    if "providers" in tree:
+        tree["provider"] = tree.pop("providers")
+    if not isinstance(tree.get("agent", ""), str):
+        tree["[[agent]]"] = tree.pop("agent")
+    _note_sources(found, (), tree, f"{shown}: {prefix}")
+    _anchor(tree, path.parent)
+    found.tree = tree
+
+
+def _chosen(config: str | None) -> tuple[Path | None, tuple[str, ...]]:
+    if config is not None:
+        path = Path(config)
+        return path, ("tool", "emu") if path.name == "pyproject.toml" else ()
+    if Path("emu.toml").exists():
+        return Path("emu.toml"), ()
+    if Path("pyproject.toml").exists():
+        return Path("pyproject.toml"), ("tool", "emu")
+    return None, ()
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path}: is not UTF-8 text") from error
+    except tomllib.TOMLDecodeError as error:
+        hint = ""
+        if "overwrite" in str(error) or "namespace" in str(error):
+            hint = '; beside [[agent]] tables the default agent is [agents] default = "…"'
+        raise SettingsError(f"{path}: no valid TOML: {error}{hint}") from error
+
+
+def _note_sources(found: Gathered, location: Location, value: Any, shown: str) -> None:
+    if location:
+        found.sources[location] = shown
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            written = "agent" if name == "[[agent]]" else name
+            separator = "." if location else ""
+            _note_sources(found, (*location, name), inner, f"{shown}{separator}{written}")
+    elif isinstance(value, list):
+        for at, inner in enumerate(value):
+            _note_sources(found, (*location, at), inner, f"{shown}[{at}]")
+
+
+def _anchor(tree: dict[str, Any], folder: Path) -> None:
+    """Paths in a file are relative to that file."""
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            _anchor(value, folder)
+        elif isinstance(value, list):
+            for inner in value:
+                if isinstance(inner, dict):
+                    _anchor(inner, folder)
+        elif isinstance(value, str) and value and (
+            name in PATHS or (name == "greeting" and not value.startswith("tone"))
+        ):
+            tree[name] = str(folder / value)
+
+
+# --- errors ------------------------------------------------------------------------------------------------
+
+
+def sentence(problem: Any, location: Location) -> str:
+    """What is wrong with a value, as pydantic found it, in our words; a key's value is never shown."""
+    text: str = problem["msg"].removeprefix("Value error, ")
+    text = text.replace("Input should be", "must be").replace("a valid integer", "a whole number").replace("a valid ", "a ")
+    given = problem["input"]
+    secret = location[:1] in (("auth",), ("key",))
+    if secret or not isinstance(given, str | int | float) or problem["type"] == "missing":
+        return text
+    return f"{text}, not {given!r}"

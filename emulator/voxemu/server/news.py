@@ -1,0 +1,118 @@
+"""What the server says on stdout while it runs: lines for people, or JSON lines for programs."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any, TextIO
+
+from ..events import (
+    AgentFailed,
+    BargedIn,
+    Closed,
+    ErrorReported,
+    Event,
+    FindingMade,
+    InputGapped,
+    LimitReached,
+    TurnEnded,
+    Unrecognised,
+)
+from .registry import Record
+
+CLOSE_NAMES = {1000: "normal", 1001: "going away", 1005: "no status", 1006: "the connection broke"}
+
+
+class News:
+    """``out`` gets it; when nobody reads it any more, there is silence and the calls go on."""
+
+    def __init__(self, out: TextIO, *, as_json: bool) -> None:
+        self._out: TextIO | None = out
+        self.as_json = as_json
+
+    def listening(self, report: dict[str, Any], banner: str) -> None:
+        self._write(_json(report) if self.as_json else banner)
+
+    def opened(self, record: Record) -> None:
+        admission = record.admission
+        if self.as_json:
+            self._write(_json({**_place(record), "type": "session_opened", "agent": admission.agent}))
+        else:
+            owner = f", key {admission.key.label}" if admission.key.label else ""
+            self._line(record, f"session opened, agent {admission.agent}{owner}")
+
+    def event(self, record: Record, event: Event, said: dict[str, Any] | None) -> None:
+        if said is None:
+            return
+        if self.as_json:
+            self._write(_json({**_place(record), **said}))
+        elif (line := telling(event)) is not None:
+            self._line(record, line)
+
+    def turned_away(self, provider: str, what: str, status: int, text: str) -> None:
+        """Somebody was refused before there was a session."""
+        if self.as_json:
+            self._write(
+                _json({"type": "turned_away", "provider": provider, "what": what, "status": status, "text": text})
+            )
+        else:
+            self._write(f"{_clock()}  {provider:<12} {'-':<8}  {what} turned away: {status} {printable(text)}")
+
+    def remark(self, text: str) -> None:
+        self._write(_json({"type": "remark", "text": text}) if self.as_json else f"{_clock()}  {text}")
+
+    def _line(self, record: Record, text: str) -> None:
+        self._write(f"{_clock()}  {record.admission.provider:<12} {record.short_id}  {printable(text)}")
+
+    def _write(self, line: str) -> None:
+        if self._out is None:
+            return
+        try:
+            self._out.write(line + "\n")
+            self._out.flush()
+        except (OSError, ValueError):
+            # The reader has gone; whoever pipes us into `head` wants the calls to go on.
+            self._out = None
+
+
+def telling(event: Event) -> str | None:
+    """The line for people about this event; None for those that only a program wants."""
+    match event:
+        case TurnEnded(seconds=seconds, why=why):
+            return f"user turn {seconds:.2f} s" + ("" if why == "silence" else f" ({why.replace('_', ' ')})")
+        case BargedIn(after=after, stop=stop):
+            return f"barge-in after {after * 1000:.0f} ms of the reply, stopped in {stop * 1000:.0f} ms"
+        case InputGapped(open=False, samples=samples):
+            return f"no audio came for a while ({samples} samples): taken for silence"
+        case Closed(code=code, reason=reason, by=by):
+            name = CLOSE_NAMES.get(code, "")
+            words = [f"closed {code}", f"({name})" if name else "", "by us" if by == "provider" else "", reason]
+            return " ".join(word for word in words if word)
+        case FindingMade(code=code, rule=rule, seen=seen):
+            return f"finding {code}: {seen} ({rule} `emu explain {code}`)"
+        case AgentFailed(error=error):
+            return f"the agent failed: {error}"
+        case ErrorReported(message=message):
+            return f"error sent: {message}"
+        case Unrecognised(problem=problem):
+            return f"unreadable message ({problem})"
+        case LimitReached(limit=limit, value=value):
+            return f"limit reached: {limit} {value:g}"
+    return None
+
+
+def printable(text: str) -> str:
+    """What strangers send must not move the cursor."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+
+
+def _place(record: Record) -> dict[str, Any]:
+    return {"session": record.id, "provider": record.admission.provider}
+
+
+def _json(said: dict[str, Any]) -> str:
+    return json.dumps(said, separators=(",", ":"), default=str)
+
+
+def _clock() -> str:
+    return time.strftime("%H:%M:%S")

@@ -1,0 +1,204 @@
+"""What may be set: the tables of ``emu.toml``.
+
+The dialogue's and the providers' tables are made from their own dataclasses, so a setting is declared once, where it
+is used. Every field may be left out; what was said is ``model_dump(exclude_unset=True)``. Ranges that those
+dataclasses check themselves are checked by ``config``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from types import NoneType
+from typing import Annotated, Any, Literal, get_args, get_type_hints
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
+from pydantic.functional_validators import AfterValidator
+
+from ..dialogue.settings import DialogueSettings
+from ..wire import PROVIDERS
+
+
+class Table(BaseModel):
+    """Strict: a number in quotes is no number. Variables and flags are read beforehand, by ``ladder``."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+# --- kinds of values ----------------------------------------------------------------------------------------
+
+
+def _listed(value: Any) -> Any:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _or_off(value: Any) -> Any:
+    """TOML has no null: a limit is taken away with ``false`` or ``"off"``."""
+    return None if value is False or value in ("off", "none") else value
+
+
+def _digits(value: Any) -> Any:
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+def _stripped(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be empty")
+    return value.strip()
+
+
+def _http_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
+        raise ValueError("must be the scheme and host that clients use, like https://emu.example.com")
+    return value.rstrip("/")
+
+
+def _livekit(value: str) -> str:
+    if value in ("auto", "embedded", "server") or urlsplit(value).scheme in ("ws", "wss", "http", "https"):
+        return value
+    raise ValueError("must be auto, embedded, server, or the URL of a LiveKit server")
+
+
+Word = Annotated[str, AfterValidator(_stripped)]
+Words = Annotated[list[Word], BeforeValidator(_listed)]
+Port = Annotated[int, Field(ge=0, le=65_535)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Size = Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)]
+
+
+# --- tables made from dataclasses ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _LivekitSettings:
+    """Accepted until rooms are served; see the protocol notes for what they mean."""
+
+    user_identity: Literal["optional", "required"] = "optional"
+    end_status: Literal[204, 200] = 204
+
+
+def settings_types() -> dict[str, type[Any]]:
+    """The dataclass of each provider's own settings, by the name of its table."""
+    own: dict[str, type[Any]] = {table_name(name): provider.settings_type for name, provider in PROVIDERS.items()}
+    return {"lyzr_livekit": _LivekitSettings} | own
+
+
+def table_name(provider: str) -> str:
+    return provider.replace("-", "_")
+
+
+def field_names(kind: type[Any]) -> frozenset[str]:
+    return frozenset(field.name for field in fields(kind))
+
+
+def _table(name: str, *kinds: type[Any]) -> Any:
+    """A table with every field of these dataclasses, each of which may be left out."""
+    found: dict[str, Any] = {}
+    for kind in kinds:
+        hints = get_type_hints(kind)
+        found |= {field.name: (_annotated(hints[field.name]), None) for field in fields(kind)}
+    return create_model(name, __base__=Table, **found)
+
+
+def _annotated(hint: Any) -> Any:
+    if NoneType in get_args(hint):
+        return Annotated[hint, BeforeValidator(_or_off)]
+    if any(isinstance(choice, int) for choice in get_args(hint)):
+        return Annotated[hint, BeforeValidator(_digits)]
+    return hint
+
+
+DialogueTable = _table("dialogue", DialogueSettings)
+PROVIDER_TABLES = {name: _table(name, kind, DialogueSettings) for name, kind in settings_types().items()}
+
+# What may be set for everybody, for an agent and for a key.
+_SCOPED: dict[str, Any] = {
+    "dialogue": (DialogueTable, DialogueTable()),
+    **{name: (table, table()) for name, table in PROVIDER_TABLES.items()},
+}
+Scoped: Any = create_model("Scoped", __base__=Table, **_SCOPED)
+
+
+# --- the other tables ----------------------------------------------------------------------------------------
+
+
+class AuthTable(Table):
+    keys: Words | None = None
+    # None lets any key pass.
+
+
+class AgentsTable(Table):
+    known: Words | None = None
+    # None accepts every agent id.
+    default: Word | None = None
+    # Where `agent = "…"` cannot stand because there are [[agent]] tables.
+
+
+class LimitsTable(Table):
+    message: Size = 1024 * 1024
+    # Bytes of one websocket message.
+    http_body: Size = 64 * 1024
+    outbox: Count = 64
+    # Messages waiting for one client.
+    stall: float = Field(default=10.0, gt=0, le=600)
+    # Seconds that a client may take none of them.
+    sessions: Count = 1000
+    unused_starts: Count = 1000
+    ping: Annotated[float | None, BeforeValidator(_or_off)] = Field(default=20.0, gt=0, le=3600)
+
+
+class KeyTable(Scoped):  # type: ignore[misc]
+    value: Word
+    agent: Word | None = None
+    label: str = ""
+    disabled: bool = False
+
+
+class AgentTable(Scoped):  # type: ignore[misc]
+    name: Word
+    agent: Word | None = None
+    label: str = ""
+
+
+class Settings(Scoped):  # type: ignore[misc]
+    host: Word = "127.0.0.1"
+    port: Port = 8090
+    agent: Word | None = None
+    provider: Words = Field(default_factory=list)
+    # Served ones; none named is all.
+    record: Word | None = None
+    seed: int | None = None
+    public_url: Annotated[str, AfterValidator(_http_url)] | None = None
+    allow_host: Words = Field(default_factory=list)
+    allow_origin: Words = Field(default_factory=list)
+    tls_port: Port | None = None
+    tls_cert: Word | None = None
+    tls_key: Word | None = None
+    livekit: Annotated[str, AfterValidator(_livekit)] = "auto"
+    ready_file: Word | None = None
+    json_lines: bool = Field(default=False, alias="json")
+    auth: AuthTable = AuthTable()
+    agents: AgentsTable = AgentsTable()
+    limits: LimitsTable = LimitsTable()
+    keys: list[KeyTable] = Field(default_factory=list, alias="key")
+    agent_tables: list[AgentTable] = Field(default_factory=list, alias="[[agent]]")
+    # Named so by ``ladder``: in the file it shares its name with `agent = "…"`.
+
+
+def field_at(path: tuple[str, ...]) -> Any:
+    """The pydantic field at this path, or the list of names that are known where the path goes wrong."""
+    model: Any = Settings
+    for at, name in enumerate(path):
+        named = {field.alias or name: field for name, field in model.model_fields.items()}
+        if name not in named:
+            return sorted(known for known in named if known != "[[agent]]")
+        found = named[name]
+        inner = found.annotation
+        is_table = isinstance(inner, type) and issubclass(inner, Table)
+        if at == len(path) - 1:
+            return sorted(inner.model_fields) if is_table else found
+        if not is_table:
+            return []
+        model = inner
+    return []

@@ -1,0 +1,3 @@
+"""Tests of `voxemu.record`."""
+
+from __future__ import annotations
