@@ -72,6 +72,9 @@ class Caller:
             raise UsageError("--barge-in needs something to say: give --say")
         self._left = list(script.clips)
         # Clips that have not been said.
+        self._current: Clip | None = None
+        # The one whose turn it is.
+        self.was_let_in = False
         self._turn = 0
         self._reply: HeardReply | None = None
         self._replies = 0
@@ -79,6 +82,11 @@ class Caller:
         self._due = 0.0
         # When the phase has lasted long enough.
         self._out: list[Event] = []
+
+    @property
+    def unsaid(self) -> tuple[Clip, ...]:
+        """What another call would still have to say: a clip whose turn was broken off is said again."""
+        return (*([self._current] if self._current else []), *self._left)
 
     # --- the engine ------------------------------------------------------------
 
@@ -163,6 +171,7 @@ class Caller:
     def _let_in(self, now: float) -> None:
         """The provider takes audio from here on: the microphone opens."""
         self._due = now + self.script.lead
+        self.was_let_in = True
         self.microphone.open(self._opened, now)
         self._move(Trigger.TAKE_OVER if self.script.live else Trigger.LET_IN)
 
@@ -233,6 +242,7 @@ class Caller:
     def _go_on(self, at: float) -> None:
         """The turn is over: the next clip, or goodbye."""
         self._end_reply()
+        self._current = None
         if self._left:
             self._speak(self._left.pop(0), at)
         else:
@@ -240,6 +250,7 @@ class Caller:
 
     def _speak(self, clip: Clip, at: float) -> None:
         self._turn += 1
+        self._current = clip
         self.account.names[self._turn] = clip.name
         self.microphone.speak(clip, self._turn, at)
         self._move(Trigger.SPEAK)

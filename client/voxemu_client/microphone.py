@@ -82,7 +82,7 @@ class Microphone:
     def __init__(
         self, rate: int, axis: AudioFormat, silence: Silence, *, live: bool = False, declared: int | None = None
     ) -> None:
-        self._rate = rate
+        self.rate = rate
         self._axis = axis
         self._silence = silence
         self._live = live
@@ -128,7 +128,7 @@ class Microphone:
         if self._start is None:
             return None
         slot = self._next_slot()
-        return None if slot is None else self._start + slot * self._frame / self._rate
+        return None if slot is None else self._start + slot * self._frame / self.rate
 
     def _next_slot(self) -> int | None:
         if self._live:
@@ -148,14 +148,14 @@ class Microphone:
         return -self._slots(self._silence.every) if self._laid is None else self._laid - 1
 
     def _slots(self, seconds: float) -> int:
-        return max(1, round(seconds * self._rate / self._frame))
+        return max(1, round(seconds * self.rate / self._frame))
 
     def position(self, slot: int) -> int:
         """Of the slot's first sample, on the call's axis."""
         return self._origin + self._on_axis(slot * self._frame)
 
     def _on_axis(self, samples: int) -> int:
-        return round(samples * self._axis.rate / self._rate)
+        return round(samples * self._axis.rate / self.rate)
 
     def close(self, now: float) -> list[Event]:
         """The microphone is switched off: what is still held was never sent, an open gap gets its length."""
@@ -177,7 +177,7 @@ class Microphone:
     def speak(self, clip: Clip, turn: int, now: float) -> None:
         """Says the clip from the next slot on; its last frame is padded with zeros."""
         assert self._start is not None, "the microphone is closed"
-        behind = math.ceil((now - self._start) * self._rate / self._frame - 1e-6)
+        behind = math.ceil((now - self._start) * self.rate / self._frame - 1e-6)
         self._slot = max(self._slot, behind)
         self._utterance = _Utterance(turn, clip.pcm, *spoken(clip.pcm))
 
@@ -240,7 +240,7 @@ class Microphone:
         """A block from a real microphone, at the sending rate; ``muted`` sends zeros for it."""
         if self._start is None:
             return []
-        here = math.floor((now - self._start) * self._rate / self._frame + 1e-6)
+        here = math.floor((now - self._start) * self.rate / self._frame + 1e-6)
         said: list[Event] = []
         for frame in self._framer.push(bytes(len(pcm)) if muted else pcm):
             expected = (self._held[-1][0] + 1) if self._held else self._laid
