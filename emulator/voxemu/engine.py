@@ -61,6 +61,8 @@ class Tapped:
         return events
 
     def _show(self, event: Event, now: float, first: int = 0) -> None:
+        remarks = []
         for at in range(first, len(self._taps)):
-            for remark in self._taps[at].saw(event, now):
-                self._show(remark, now, at + 1)
+            remarks += [(remark, at + 1) for remark in self._taps[at].saw(event, now)]
+        for remark, behind in remarks:
+            self._show(remark, now, behind)

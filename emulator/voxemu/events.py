@@ -148,6 +148,9 @@ class Transcribed(Downlink):
     speaker: Speaker
     text: str
     final: bool = True
+    # False while the line still grows; the final one says it whole, or what was heard of it.
+    segment: int = 0
+    # Lines are counted from 1, each with its interim forms; 0 where the wire does not say.
 
 
 @dataclass(frozen=True, slots=True)

@@ -190,7 +190,8 @@ class Desk:
         Raises Refused ("full") when too many are unused.
         """
         self._forget(now)
-        if sum(1 for ticket in self._tickets.values() if not ticket.used) >= self._capacity:
+        waiting = sum(1 for ticket in self._tickets.values() if not ticket.used and now < ticket.expires)
+        if waiting >= self._capacity:
             raise Refused("full", f"{self._capacity} sessions were started and never connected")
         secret = self._new_secret()
         if claims is not None and self._mint is not None:

@@ -102,6 +102,6 @@ def make_agent(name: str) -> Agent:
     if tone is None:
         raise UnknownName("agent", name, known_agents())
     hertz, seconds = float(tone["hertz"] or 440), float(tone["seconds"] or 2)
-    if not 20 <= hertz <= 7000 or not 0.05 <= seconds <= 60:
-        raise UsageError(f"agent {name!r}: a tone has 20 to 7000 Hz and lasts 0.05 to 60 seconds")
+    if not 20 <= hertz <= 7000 or not 0.02 <= seconds <= 60:
+        raise UsageError(f"agent {name!r}: a tone has 20 to 7000 Hz and lasts 0.02 to 60 seconds")
     return Tone(hertz, seconds)

@@ -27,6 +27,14 @@ class Reply:
     waits_for: str | None = None
     # The id of a tool call without an answer.
 
+    line_from: int = 0
+    line_samples: int = 1
+    # Where the line being said begins in the reply, and how long it is.
+
+    def share(self, samples: int) -> float:
+        """How much of the line being said lies before this sample of the reply."""
+        return min(1.0, max(0, samples - self.line_from) / self.line_samples)
+
     @property
     def heard(self) -> int:
         return self.sent - self.dropped

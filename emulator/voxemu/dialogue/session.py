@@ -28,6 +28,7 @@ from ..agent import (
     UserTurn,
 )
 from ..audio import Resampler, sample_count
+from ..errors import LocalProtocolError
 from ..events import (
     AgentAudioSent,
     AgentFailed,
@@ -55,11 +56,11 @@ from ..events import (
     SettingSent,
     SpeakingStarted,
     StopSent,
+    ThinkingSoundSent,
     ThinkingStarted,
     ThinkingStopped,
     ToolCalled,
     ToolResultSent,
-    Transcribed,
     TurnDiscarded,
     TurnEnded,
     TurnStarted,
@@ -69,6 +70,7 @@ from ..events import (
     VisemesSent,
 )
 from ..provider import Provider
+from .captions import Captions
 from .echo_guard import EchoGuard
 from .intake import Intake
 from .playout import Playout
@@ -76,6 +78,7 @@ from .reply import Reply
 from .settings import DialogueSettings
 from .states import State, Trigger, after
 from .turns import Heard, Noise, Onset, Turns, Utterance
+from .typing_sound import typing
 
 Cause = Literal["agent_left", "closed", "shutdown"]
 
@@ -98,6 +101,7 @@ class Session:
         self._resampler: Resampler | None = None
         self._ready_at: float | None = None
         self._reply: Reply | None = None
+        self._captions = Captions(interim=settings.interim_transcripts)
         self._generation = 0
         self._waiting: deque[UserTurn] = deque()
         # Turns that ended while the agent could not be interrupted.
@@ -113,11 +117,9 @@ class Session:
         return min((due for due, _ in self._timers()), default=None)
 
     def receive(self, event: Event, now: float) -> list[Event]:
-        if self._over:
-            return []
-        if isinstance(event, Opened):
-            self._open(now)
-        else:
+        if self.state is State.NEW:
+            self._begin(event, now)
+        elif self.state is not State.ENDED:
             # What was due before this came has happened before it.
             self._run(now)
             if not self._over:
@@ -163,6 +165,14 @@ class Session:
 
     def _move(self, trigger: Trigger) -> None:
         self.state = after(self.state, trigger)
+
+    def _begin(self, event: Event, now: float) -> None:
+        if isinstance(event, Opened):
+            self._open(now)
+        elif isinstance(event, Closed | EndAsked):
+            self._move(Trigger.END)
+        else:
+            raise LocalProtocolError(f"{type(event).__name__} came before the connection was open")
 
     # --- beginning and end ------------------------------------------------------------
 
@@ -305,6 +315,8 @@ class Session:
             return
         self._settle(self._turns.hear(pcm), now)
         self._confirm_barge_in(now)
+        if self._turns.onset is not None:
+            self._out += self._captions.hears(self._turns.spoken / self.provider.format.rate)
 
     def _at_our_rate(self, audio: UserAudioSent) -> bytes:
         rate, ours = audio.rate or self._input_rate, self.provider.format.rate
@@ -361,8 +373,7 @@ class Session:
         onset = self._turns.onset
         if self.state is not State.SPEAKING or onset is None or self.settings.barge_in == "off":
             return
-        needed = self.provider.format.samples(self.settings.barge_in_confirm)
-        if self._turns.position - onset >= needed:
+        if self._turns.spoken >= self.provider.format.samples(self.settings.barge_in_confirm):
             self._interrupt(now, onset)
 
     def _end_turn(self, utterance: Utterance, now: float) -> None:
@@ -370,9 +381,9 @@ class Session:
         self._out.append(_ended(utterance))
         if utterance.why == "limit":
             self._out.append(LimitReached("utterance", self.settings.max_utterance))
-        text = f"({turn.seconds:.2f} s of speech)"
-        self._remember(Exchange("user", text))
-        self._out.append(Transcribed("user", text))
+        line = self._captions.heard(turn.seconds)
+        self._remember(Exchange("user", line.text))
+        self._out.append(line)
         if self._reply is not None:
             self._waiting.append(turn)
             return
@@ -384,6 +395,9 @@ class Session:
     def _think(self, turn: UserTurn, now: float) -> None:
         self._generation += 1
         self._out.append(ThinkingStarted(self._generation))
+        if self.settings.thinking_audio:
+            format = self.provider.format
+            self._out.append(ThinkingSoundSent(typing(format, self.settings.think_time), format.rate))
         self._reply = Reply(self._generation, now + self.settings.think_time)
         self._reply.add_first(self._ask(turn))
 
@@ -398,6 +412,7 @@ class Session:
     def _take_step(self, at: float) -> None:
         reply = self._reply
         assert reply is not None
+        self._out += self._captions.sounded(1)
         if not reply.steps:
             self._complete_reply(at)
             return
@@ -420,16 +435,20 @@ class Session:
         if first:
             self._out.append(ThinkingStopped())
         if place == "before_audio":
-            self._out.append(Transcribed("agent", step.text))
+            self._out += self._captions.says(step.text)
         if first:
             reply.speaking = True
             self._move(Trigger.SPEAK)
             self._out.append(SpeakingStarted(reply.generation))
         if place == "after_speaking":
-            self._out.append(Transcribed("agent", step.text))
+            self._out += self._captions.says(step.text)
+        elif place == "with_audio":
+            self._captions.begins(step.text)
         if step.visemes and self.call.settings.get("visemes") is True:
             self._out.append(VisemesSent(step.visemes, reply.generation))
         self._out += self._playout.say(step.pcm, at)
+        reply.line_from = reply.sent
+        reply.line_samples = max(1, sample_count(step.pcm))
 
     def _send_frames(self, at: float) -> None:
         reply = self._reply
@@ -439,6 +458,7 @@ class Session:
                 self._guard.played(frame, self._playout.sent_to - sample_count(frame))
             reply.sent += sample_count(frame)
             self._out.append(AgentAudioSent(frame, reply.generation))
+            self._out += self._captions.sounds(reply.share(reply.sent))
 
     def _complete_reply(self, at: float) -> None:
         if self.state is State.THINKING:
@@ -461,7 +481,9 @@ class Session:
         if reply is None or not reply.speaking:
             return
         if self.settings.transcript_place == "after_audio":
-            self._out += [Transcribed("agent", text) for text in reply.said]
+            for text in reply.said:
+                self._out += self._captions.says(text)
+        self._out += self._captions.sounded(reply.share(reply.heard))
         self._out.append(ReplyEnded(reply.generation, reply.heard, reply.dropped, reply.cut))
 
     def _cancel_reply(self) -> None:

@@ -26,7 +26,12 @@ class DialogueSettings(DetectionSettings):
     barge_in: Literal["any", "off"] = "any"
     barge_in_confirm: float = 0.0
     # Speech needed to interrupt, where longer than start_confirm.
-    transcript_place: Literal["before_audio", "after_speaking", "after_audio"] = "before_audio"
+    transcript_place: Literal["before_audio", "after_speaking", "after_audio", "with_audio"] = "before_audio"
+    # Of the agent's; with_audio grows word by word as it sounds, and is final when it has.
+    interim_transcripts: bool = False
+    # Say lines while they still grow.
+    thinking_audio: bool = False
+    # Send a typing sound while the agent thinks, where the provider has a message for it.
     burst: bool = False
     # Send a whole reply at once instead of pacing it.
     frame_ms: float | None = None

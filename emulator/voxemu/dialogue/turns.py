@@ -54,6 +54,8 @@ class Turns:
         self._longest = format.samples(settings.max_utterance)
         # Unconfirmed speech must still be there when it is confirmed.
         self._keep = self._preroll + format.samples(settings.start_confirm + 4 * settings.window)
+        self._piece = format.samples(0.1)
+        # Audio is heard in pieces far shorter than any turn, so that an onset is known before its limit.
         self._pcm = bytearray()
         self._first = position
         # Position of the first sample in _pcm.
@@ -70,6 +72,11 @@ class Turns:
         return self._onset
 
     @property
+    def spoken(self) -> int:
+        """Samples from the open turn's onset to its last loud one."""
+        return 0 if self._onset is None else self._detector.loud_to - self._onset
+
+    @property
     def number(self) -> int:
         """Of the open turn, or of the next."""
         return self._count + 1
@@ -78,7 +85,7 @@ class Turns:
         heard: list[Heard] = []
         while pcm:
             # Up to the longest utterance's end and no further, so that the limit counts samples, not chunks.
-            room = sample_count(pcm)
+            room = min(sample_count(pcm), self._piece)
             if self._onset is not None:
                 room = min(room, self._onset + self._longest - self.position)
             piece, pcm = pcm[: room * SAMPLE_BYTES], pcm[room * SAMPLE_BYTES :]

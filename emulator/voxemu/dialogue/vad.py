@@ -106,6 +106,11 @@ class Detector:
         return self._speaking
 
     @property
+    def loud_to(self) -> int:
+        """Where the last window with speech ends; meaningful while speaking."""
+        return self._last
+
+    @property
     def position(self) -> int:
         """Where the next sample fed will stand."""
         return self._done + len(self._partial) // 2
