@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
@@ -42,12 +43,17 @@ def error_in(response: web.Response) -> str:
     return str(body.get("error", "")) if isinstance(body, dict) else ""
 
 
-def guarding(door: Door) -> Any:
-    """The middleware: who may come in, CORS, and errors as JSON."""
+def guarding(door: Door, remark: Callable[[str], None]) -> Any:
+    """The middleware: who may come in, CORS, and errors as JSON. ``remark`` is told of who may not."""
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-        response = await _guarded(door, request, handler)
+        problem = door.host_problem(request) or door.origin_problem(request)
+        if problem is not None:
+            remark(problem)
+            response: web.StreamResponse = as_json(403, {"error": problem})
+        else:
+            response = await _guarded(request, handler)
         if not response.prepared:
             door.tell(request, response)
         return response
@@ -55,11 +61,7 @@ def guarding(door: Door) -> Any:
     return guard
 
 
-async def _guarded(door: Door, request: web.Request, handler: Handler) -> web.StreamResponse:
-    problem = door.host_problem(request) or door.origin_problem(request)
-    if problem is not None:
-        log.warning("%s", problem)
-        return as_json(403, {"error": problem})
+async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         if request.method == "OPTIONS":
             return web.Response(status=204, headers={"Allow": "GET, POST, OPTIONS"})

@@ -16,6 +16,7 @@ from .door import Door
 from .issuing import Chance, WatchedDesk, open_desk
 from .news import News
 from .registry import Registry
+from .remarks import Remarks
 from .taps import Taps
 
 
@@ -34,11 +35,11 @@ def build(config: Config, news: News) -> Server:
     registry = Registry()
     chance = Chance(config.settings.seed)
     taps = Taps(config, news)
-
-    desk = open_desk(config, chance, lambda session_id, why: None)
+    desk = open_desk(config, chance, Remarks(registry, taps, news))
     calls = Calls(config, desk, chance, registry, news, taps)
     app = web.Application(
-        middlewares=[guarding(Door(config))], client_max_size=config.settings.limits.http_body
+        middlewares=[guarding(Door(config), news.remark)],
+        client_max_size=config.settings.limits.http_body,
     )
     Control(registry).add_to(app.router)
     for provider in config.providers.values():

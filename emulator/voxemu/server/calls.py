@@ -114,9 +114,8 @@ class Calls:
             log.error("a session of %s could not be set up: %s", provider.id, error)
             raise Refused("setup", str(error)) from error
         session = Session(provider, effective.dialogue, agent, session_id=admission.session_id)
-        self._registry.count += 1
         started = datetime.now(UTC).isoformat(timespec="milliseconds")
-        record = Record(admission, session, effective, started, self._registry.count)
+        record = Record(admission, session, effective, started)
         self._registry.add(record)
         return record
 

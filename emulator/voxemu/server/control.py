@@ -22,7 +22,8 @@ class Control:
         return as_json(200, {"status": "ok", "version": __version__, "sessions": len(self._registry.live)})
 
     async def sessions(self, request: web.Request) -> web.Response:
-        return as_json(200, {"sessions": [record.summary() for record in self._registry.all()]})
+        found = [record.summary() for record in self._registry.all()]
+        return as_json(200, {"sessions": found, "findings": list(self._registry.findings)})
 
     async def session(self, request: web.Request) -> web.Response:
         asked = request.match_info["id"]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import secrets
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from random import Random
 from typing import Any
 
@@ -15,6 +16,7 @@ import jwt
 from ..errors import Refused
 from ..provider import Admission, Desk
 from .config import Config
+from .remarks import Remarks
 
 
 class Chance:
@@ -42,29 +44,47 @@ class Chance:
 
 
 class WatchedDesk(Desk):
-    """Tells ``reused(session_id, why)`` when somebody shows a ticket again, or too late."""
+    """Remarks on tickets that are shown again and on those that are never shown."""
 
-    reused: Callable[[str, str], None]
+    remarks: Remarks
 
-    def redeem(self, secret: str, **asked: Any) -> Admission:
+    def issue(
+        self, admission: Admission, *, life: float, now: float, claims: Mapping[str, Any] | None = None
+    ) -> str:
+        secret = super().issue(admission, life=life, now=now, claims=claims)
+        self._unused[admission.session_id] = asyncio.get_running_loop().call_later(
+            life, self._expired, admission, life
+        )
+        return secret
+
+    def redeem(self, secret: str, *, now: float, session_id: str | None = None) -> Admission:
         try:
-            return super().redeem(secret, **asked)
+            admission = super().redeem(secret, now=now, session_id=session_id)
         except Refused as refused:
             if refused.session_id is not None:
-                self.reused(refused.session_id, refused.why)
+                self.remarks.reused(refused.session_id, refused.why)
             raise
+        self._unused.pop(admission.session_id).cancel()
+        return admission
+
+    def watched_by(self, remarks: Remarks) -> None:
+        self.remarks = remarks
+        self._unused: dict[str, asyncio.TimerHandle] = {}
+
+    def _expired(self, admission: Admission, life: float) -> None:
+        del self._unused[admission.session_id]
+        self.remarks.never_connected(admission, life)
 
 
-def open_desk(config: Config, chance: Chance, reused: Callable[[str, str], None]) -> WatchedDesk:
+def open_desk(config: Config, chance: Chance, remarks: Remarks) -> WatchedDesk:
     signing_key = secrets.token_bytes(32)
 
     def mint(claims: Mapping[str, Any]) -> str:
         issued = int(time.time())
         life = claims.get("life", 300.0)
         said = {name: value for name, value in claims.items() if name != "life"}
-        return jwt.encode(
-            {"iss": "voxemu", **said, "iat": issued, "exp": issued + max(1, int(life))}, signing_key, "HS256"
-        )
+        times = {"iat": issued, "exp": issued + max(1, int(life))}
+        return jwt.encode({"iss": "voxemu", **said, **times}, signing_key, "HS256")
 
     desk = WatchedDesk(
         config.key_ring(),
@@ -75,5 +95,5 @@ def open_desk(config: Config, chance: Chance, reused: Callable[[str, str], None]
         mint=mint,
         capacity=config.settings.limits.unused_starts,
     )
-    desk.reused = reused
+    desk.watched_by(remarks)
     return desk

@@ -59,7 +59,7 @@ class News:
             self._write(f"{_clock()}  {provider:<12} {'-':<8}  {what} turned away: {status} {printable(text)}")
 
     def remark(self, text: str) -> None:
-        self._write(_json({"type": "remark", "text": text}) if self.as_json else f"{_clock()}  {text}")
+        self._write(_json({"type": "remark", "text": text}) if self.as_json else f"{_clock()}  {printable(text)}")
 
     def _line(self, record: Record, text: str) -> None:
         self._write(f"{_clock()}  {record.admission.provider:<12} {record.short_id}  {printable(text)}")

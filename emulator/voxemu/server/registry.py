@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from ..dialogue.session import Session
-from ..drive.pump import Pump
-from ..events import AgentAudioSent, Closed, Event, FindingMade, Note, UserAudioSent
+from ..events import AgentAudioSent, Closed, Event, FindingMade, UserAudioSent
 from ..provider import Admission
+from ..record.masking import Mask
+from ..record.timeline import type_name
 from .config import Effective
 
 ENDED = 200
 EVENTS = 1000
 # Kept of one session, the newest; audio is counted and not kept.
-DEEPEST = 12
 LONGEST = 2000
+# Characters kept of a text in an event.
 
 
 @dataclass(slots=True)
@@ -29,11 +29,9 @@ class Record:
     effective: Effective
     started: str
     # Wall-clock time as text.
-    number: int
-    # Of the session in this run of the server, from 1.
-    pump: Pump | None = None
     recording: str | None = None
     opened: float = 0.0
+    mask: Mask = field(default_factory=Mask)
     counters: Counter[str] = field(default_factory=Counter)
     events: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=EVENTS))
     findings: list[dict[str, Any]] = field(default_factory=list)
@@ -49,22 +47,22 @@ class Record:
 
     def saw(self, event: Event, since: float) -> dict[str, Any] | None:
         """Counts and keeps the event; as it was kept, None for audio."""
-        kind = type(event).__name__
+        kind = type_name(type(event))
         self.counters[kind] += 1
         if isinstance(event, UserAudioSent | AgentAudioSent):
-            side = "user" if isinstance(event, UserAudioSent) else "agent"
-            self.counters[f"{side}_audio_bytes"] += len(event.pcm)
+            self.counters[f"{kind}_bytes"] += len(event.pcm)
             return None
-        said = {"t": round(since * 1000), "type": kind, **plain_fields(event)}
+        fields_said = self._plain(event)
+        said = {"t": round(since * 1000), "type": kind, **fields_said}
         self.events.append(said)
         if isinstance(event, FindingMade):
-            self.findings.append(plain_fields(event))
+            self.findings.append(fields_said)
         if isinstance(event, Closed):
             self.closed = event
         return said
 
     def summary(self) -> dict[str, Any]:
-        closed = None if self.closed is None else plain_fields(self.closed)
+        closed = None if self.closed is None else self._plain(self.closed)
         return {
             "id": self.id,
             "provider": self.admission.provider,
@@ -75,21 +73,21 @@ class Record:
             "started": self.started,
             "closed": closed,
             "recording": self.recording,
-            "turns": self.counters["TurnEnded"],
-            "barge_ins": self.counters["BargedIn"],
+            "turns": self.counters["turn_ended"],
+            "barge_ins": self.counters["barged_in"],
             "findings": len(self.findings),
         }
 
     def whole(self) -> dict[str, Any]:
-        call, dialogue, wire = self.session.call, self.effective.dialogue, self.effective.wire
+        call, plain = self.session.call, self.mask.plain
         return {
             **self.summary(),
             "facts": plain(self.admission.facts),
             "settings": {
                 "session": plain(call.settings),
                 # As the client set them: prompt, voice, language …
-                "dialogue": plain(dialogue),
-                "wire": plain(wire),
+                "dialogue": plain(self.effective.dialogue),
+                "wire": plain(self.effective.wire),
                 "origins": dict(self.effective.origins),
             },
             "history": [plain(line) for line in call.history],
@@ -98,12 +96,17 @@ class Record:
             "findings": self.findings,
         }
 
+    def _plain(self, event: Event) -> dict[str, Any]:
+        """The event's fields as JSON can say them, long texts cut, secrets masked."""
+        return {item.name: _cut(self.mask.plain(getattr(event, item.name))) for item in fields(event)}
+
 
 class Registry:
     def __init__(self) -> None:
         self.live: dict[str, Record] = {}
         self._ended: deque[Record] = deque(maxlen=ENDED)
-        self.count = 0
+        self.findings: deque[dict[str, Any]] = deque(maxlen=EVENTS)
+        # Those that belong to no session.
 
     def add(self, record: Record) -> None:
         self.live[record.id] = record
@@ -122,29 +125,7 @@ class Registry:
         return [*reversed(self.live.values()), *reversed(self._ended)]
 
 
-# --- events as JSON says them ----------------------------------------------------------------------------------
-
-
-def plain_fields(event: Event | Note) -> dict[str, Any]:
-    # Not all events are dataclasses with fields of their own; `slots` leaves no __dict__.
-    return {item.name: plain(getattr(event, item.name)) for item in fields(event)}
-
-
-def plain(value: Any, depth: int = 0) -> Any:
-    """``value`` as JSON can say it, and not at length: bytes become a count."""
-    match value:
-        case None | bool() | int() | float():
-            return value
-        case str():
-            return value if len(value) <= LONGEST else value[:LONGEST] + "…"
-        case bytes():
-            return f"{len(value)} bytes"
-    if depth >= DEEPEST:
-        return "…"
-    if is_dataclass(value) and not isinstance(value, type):
-        return {item.name: plain(getattr(value, item.name), depth + 1) for item in fields(value)}
-    if isinstance(value, Mapping):
-        return {str(name): plain(inner, depth + 1) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(inner, depth + 1) for inner in value]
-    return str(value)
+def _cut(value: Any) -> Any:
+    if isinstance(value, str) and len(value) > LONGEST:
+        return value[:LONGEST] + "…"
+    return value

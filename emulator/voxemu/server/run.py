@@ -12,7 +12,7 @@ import socket
 import ssl
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +93,7 @@ def _on_signals(stop: asyncio.Event) -> None:
 
 
 @contextlib.asynccontextmanager
-async def running(config: Config, news: News) -> Any:
+async def running(config: Config, news: News) -> AsyncIterator[tuple[Server, dict[str, Any]]]:
     """The server, listening, and the report of where; on leaving it has stopped.
 
     Raises SettingsError for an address or a certificate that cannot be used.

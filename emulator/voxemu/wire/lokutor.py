@@ -265,6 +265,7 @@ class Lokutor(Provider):
     routes = ()
     # The upgrade itself starts the session.
     socket_path = SOCKET_PATH
+    hosts = ("api.lokutor.com",)
     settings_type = LokutorSettings
     dialogue_defaults: ClassVar[Mapping[str, Any]] = {
         "input_rate": RATE,

@@ -200,6 +200,7 @@ class LyzrSip(Provider):
     start = Route("POST", START_PATH)
     routes = (start,)
     socket_path = STREAM_PATH + "{session_id}"
+    hosts = ("voice-sip.voice.lyzr.app",)
     settings_type = LyzrSipSettings
     dialogue_defaults: ClassVar[Mapping[str, Any]] = {"idle_limit": 60.0, "idle_counts": "any"}
     close_codes: ClassVar[Mapping[str, int]] = {

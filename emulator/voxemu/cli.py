@@ -1,0 +1,130 @@
+"""The command line: ``emu serve``, ``emu explain``, and the commands that other packages bring.
+
+What a command needs is imported when it runs, so that ``emu --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+import click
+
+from . import __version__
+from .errors import UsageError, VoxemuError
+
+COMMANDS = "voxemu.commands"
+# The entry point group: `client = "voxemu_client.cli:client"` is `emu client`.
+
+
+class Group(click.Group):
+    """Its own commands, and those that installed packages bring."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *_brought()})
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        own = super().get_command(ctx, name)
+        if own is not None or name not in _brought():
+            return own
+        return _loaded(_brought()[name])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if not name.startswith("-") and name not in self.list_commands(ctx):
+            from .errors import UnknownName
+
+            raise UnknownName("command", name, self.list_commands(ctx))
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = []
+        for name in self.list_commands(ctx):
+            try:
+                command = self.get_command(ctx, name)
+                rows.append((name, command.get_short_help_str(80) if command is not None else ""))
+            except UsageError as error:
+                rows.append((name, f"({error})"))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+def _brought() -> dict[str, EntryPoint]:
+    return {found.name: found for found in entry_points(group=COMMANDS)}
+
+
+def _loaded(entry: EntryPoint) -> click.Command:
+    try:
+        command = entry.load()
+    except Exception as error:
+        raise UsageError(
+            f"the command {entry.name!r} ({entry.value}) cannot be loaded: {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(command, click.Command):
+        raise UsageError(f"the command {entry.name!r} ({entry.value}) is no click command")
+    return command
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", prog_name="emu", message="%(prog)s %(version)s")
+def emu() -> None:
+    """A local emulator of voice-AI providers, and a recorder of their calls."""
+
+
+@emu.command()
+@click.option("--host", metavar="HOST", help="Address to listen on.  [127.0.0.1]")
+@click.option("--port", metavar="PORT", help="0 picks a free one.  [8090]")
+@click.option("--agent", metavar="NAME", help="Who answers: echo, tone[:hz[:seconds]], loopback.  [echo]")
+@click.option("--provider", metavar="ID", multiple=True, help="Serve this one; may be repeated.  [all]")
+@click.option("--record", metavar="DIR", help="Record every call below this directory.")
+@click.option("--config", metavar="FILE", help="Settings.  [./emu.toml, else [tool.emu] of ./pyproject.toml]")
+@click.option("--ready-file", metavar="FILE", help="Written once the server listens: URL, pid, providers.")
+@click.option("--json", is_flag=True, help="JSON lines on stdout.")
+@click.option("--seed", metavar="N", help="The same ids and choices in every run.")
+@click.option("--public-url", metavar="URL", help="What clients reach this server by.")
+@click.option("--allow-host", metavar="HOST", multiple=True, help="Accept this Host header too.")
+@click.option("--allow-origin", metavar="ORIGIN", multiple=True, help="Accept pages of this origin; or null.")
+@click.option("--tls-port", metavar="PORT", help="Listen for TLS as well; needs the next two.")
+@click.option("--tls-cert", metavar="FILE")
+@click.option("--tls-key", metavar="FILE")
+@click.option("--livekit", metavar="auto|embedded|server|URL", help="Where rooms are served.  [auto]")
+def serve(config: str | None, **flags: Any) -> None:
+    """Run the emulator: all providers on one port."""
+    import os
+
+    from .server.run import serve as run
+
+    raise SystemExit(run(config, os.environ, flags))
+
+
+@emu.command()
+@click.argument("code", required=False)
+def explain(code: str | None) -> None:
+    """What a finding means, why it matters, and the fix; without a CODE, all of them."""
+    from .lint import explain as explained
+    from .lint import overview
+
+    click.echo(overview() if code is None else explained(code), nl=False)
+
+
+def main(args: list[str] | None = None) -> None:
+    """The console script. Exit code 2 and a sentence for what the user got wrong."""
+    try:
+        code = emu.main(args, prog_name="emu", standalone_mode=False)
+    except click.exceptions.Abort:
+        code = 130
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except VoxemuError as error:
+        for line in str(error).splitlines():
+            click.echo(f"emu: {line}", err=True)
+        code = 2
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()
