@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .explain import all_codes, explain, finding, findings_page, overview
-from .linter import Linter
+from voxemu.lint.explain import all_codes, explain, finding, findings_page, overview
+from voxemu.lint.linter import Linter
 
 __all__ = ["Linter", "all_codes", "explain", "finding", "findings_page", "overview"]

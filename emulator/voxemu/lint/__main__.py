@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
-from . import findings_page
+import sys
 
-print(findings_page(), end="")
+from voxemu.lint import findings_page
+
+sys.stdout.write(findings_page())

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import textwrap
 
-from ..errors import UnknownName
-from ..events import FindingMade
-from .pages import WITHOUT, advice, applies, providers_advising
-from .rules import RULES, Rule
+from voxemu.errors import UnknownName
+from voxemu.events import FindingMade
+from voxemu.lint.pages import WITHOUT, advice, applies, providers_advising
+from voxemu.lint.rules import RULES, Rule
 
 WIDTH = 100
 
@@ -53,9 +53,9 @@ def findings_page() -> str:
     lines = [
         "# Findings",
         "",
-        "What the emulator remarks on when a client does something that its provider's page advises against, or",
-        "that cannot work live. A finding never changes the call. `emu explain CODE` says more: why it matters,",
-        "and what each page says.",
+        "What the emulator remarks on when a client does something that its provider's page advises",
+        "against, or that cannot work live. A finding never changes the call. `emu explain CODE` says more:",
+        "why it matters, and what each page says.",
         "",
         "This page is printed by `python -m voxemu.lint`; a test compares it.",
         "",

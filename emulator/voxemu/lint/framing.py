@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..audio import SAMPLE_BYTES
-from .pages import FRAMES, SILENCE, Frames
-from .tally import Tally
+from voxemu.audio import SAMPLE_BYTES
+from voxemu.lint.pages import FRAMES, SILENCE, Frames
+from voxemu.lint.tally import Tally
 
 CERTAIN = 5
 # Messages of a wrong size before it is a habit: a clip may well end on an odd one.
@@ -47,7 +47,8 @@ def _size_seen(frames: Frames, size: int, rate: int) -> str:
     if frames.size is not None:
         return f"messages of {size} bytes; the page sends {frames.size}"
     length = size / SAMPLE_BYTES / rate * 1000
-    return f"messages of {length:.1f} ms; the page advises {frames.shortest * 1000:.0f}–{frames.longest * 1000:.0f} ms"
+    advised = f"{frames.shortest * 1000:.0f}–{frames.longest * 1000:.0f} ms"
+    return f"messages of {length:.1f} ms; the page advises {advised}"
 
 
 class DeclaredRate:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from ..audio import SAMPLE_BYTES, AudioFormat
-from ..events import AgentAudioSent, Event, Note, RatesAnnounced, Unrecognised, UserAudioSent
-from .framing import DeclaredRate, FrameSizes, SilenceRuns
-from .order import Misreadings, Order
-from .pace import Bursts, Steadiness
-from .payload import Payload
-from .samples import Samples
-from .tally import Tally
+from voxemu.audio import SAMPLE_BYTES, AudioFormat
+from voxemu.events import AgentAudioSent, Event, Note, RatesAnnounced, Unrecognised, UserAudioSent
+from voxemu.lint.framing import DeclaredRate, FrameSizes, SilenceRuns
+from voxemu.lint.order import Misreadings, Order
+from voxemu.lint.pace import Bursts, Steadiness
+from voxemu.lint.payload import Payload
+from voxemu.lint.samples import Samples
+from voxemu.lint.tally import Tally
 
 
 class Linted(Protocol):
@@ -29,7 +29,8 @@ class Linted(Protocol):
 class Linter:
     """Remarks on each broken rule once, when it is certain; changes nothing, reads no clock.
 
-    ``input_rate`` is the rate of the user's audio where it is not the provider's; a RatesAnnounced changes it.
+    ``input_rate`` is the rate of the user's audio where it is not the provider's; a RatesAnnounced changes
+    it.
     """
 
     def __init__(self, provider: Linted, input_rate: int | None = None) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..events import Closed, Event, SessionEnded, StopSent, Unrecognised
-from .framing import DeclaredRate
-from .tally import Tally
+from voxemu.events import Closed, Event, SessionEnded, StopSent, Unrecognised
+from voxemu.lint.framing import DeclaredRate
+from voxemu.lint.tally import Tally
 
 GRACE = 0.5
 # Seconds after the provider's end in which audio may still be on its way: the client cannot know yet.

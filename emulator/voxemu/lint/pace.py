@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from statistics import median
 
-from .tally import Tally
+from voxemu.lint.tally import Tally
 
 CALLBACK = 16_384
 # Samples: the largest buffer that a browser's ScriptProcessor hands out at once.
@@ -27,7 +27,7 @@ WINDOW_GAP = 1.0
 # Seconds without audio that a window does not reach across.
 SETTLED = 0.5
 # Seconds of a stream that are not measured: a gate that opens sends its pre-roll first.
-BURST_GAP = 0.005
+BURST_GAP = 0.002
 # Seconds: messages closer than this were sent together.
 BURSTS = 4
 # In a window at least, lest a single one tip it.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .rules import RULES
+from voxemu.lint.rules import RULES
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .tally import Tally
+from voxemu.lint.tally import Tally
 
 if TYPE_CHECKING:
     import numpy as np

@@ -36,8 +36,9 @@ _RULES = (
         "F-PACE-BURST",
         "more audio at once than a microphone can have captured",
         "Send audio as it is captured, in real time.",
-        "Speech detection, endpointing and barge-in happen in the provider's real time. A file sent in one go "
-        "is taken for speech that goes on long after the last message; some services drop what they cannot hold.",
+        "Speech detection, endpointing and barge-in happen in the provider's real time. A file sent in "
+        "one go is taken for speech that goes on long after the last message; some services drop what "
+        "they cannot hold.",
         "Send message n of a clip at start + n * its length, counted from the start rather than by sleeping "
         "the same time after each. A microphone callback that gives 256 ms at a time is no burst.",
     ),
@@ -45,15 +46,17 @@ _RULES = (
         "F-PACE-FAST",
         "audio faster than real time",
         "Send audio as it is captured, in real time.",
-        "The provider falls behind what was said: replies and interruptions come late, and later with every second.",
-        "Pace by a clock: message n of a clip is due at start + n * its length. If a microphone is the source, "
-        "see F-RATE-APPARENT: its rate may not be the one you think.",
+        "The provider falls behind what was said: replies and interruptions come late, and later with "
+        "every second.",
+        "Pace by a clock: message n of a clip is due at start + n * its length. If a microphone is the "
+        "source, see F-RATE-APPARENT: its rate may not be the one you think.",
     ),
     Rule(
         "F-PACE-SLOW",
         "audio slower than real time",
         "Send audio as it is captured, in real time.",
-        "Sound with holes: the provider plays what it has, waits, and may take the holes for the end of a turn.",
+        "Sound with holes: the provider plays what it has, waits, and may take the holes for the end of a "
+        "turn.",
         "Pace by a clock: message n of a clip is due at start + n * its length; a sleep after every message "
         "adds the sending time to each. If a microphone is the source, see F-RATE-APPARENT.",
     ),
@@ -71,8 +74,8 @@ _RULES = (
         "F-RATE-DECLARED",
         "a message declares another sample rate than the session's",
         "Declare the session's sample rate in every message, and send audio of that rate.",
-        "A declared rate converts nothing. A service that ignores the field plays the audio at the wrong speed; "
-        "this one resamples, so here it sounds right and live it may not.",
+        "A declared rate converts nothing. A service that ignores the field plays the audio at the wrong "
+        "speed; this one resamples, so here it sounds right and live it may not.",
         "Resample to the session's rate before sending, and declare that.",
     ),
     # --- what the bytes are
@@ -113,8 +116,8 @@ _RULES = (
         "audio of an odd number of bytes",
         "An audio message is a whole number of 16-bit samples.",
         "From the lost byte on, every sample is read across a boundary, which is noise.",
-        "Cut at even offsets; keep an odd last byte for the next message. Compressed audio sent as it is also "
-        "comes in odd lengths: see F-CONTAINER.",
+        "Cut at even offsets; keep an odd last byte for the next message. Compressed audio sent as it is "
+        "also comes in odd lengths: see F-CONTAINER.",
     ),
     Rule(
         "F-EMPTY-AUDIO",
@@ -144,7 +147,8 @@ _RULES = (
         "F-DC-OFFSET",
         "samples that do not swing around zero",
         "Silence is zero.",
-        "An offset is energy: a detector by loudness never hears the end of a turn, and clips join with clicks.",
+        "An offset is energy: a detector by loudness never hears the end of a turn, and clips join with "
+        "clicks.",
         "Subtract the mean or use a high-pass filter of 20 to 80 Hz. 8-bit or unsigned "
         "samples have their zero elsewhere: convert them.",
     ),
@@ -161,7 +165,8 @@ _RULES = (
         "F-BEFORE-READY",
         "audio before the session was ready",
         "Send audio only once the provider says that the session is there.",
-        "Live, what was sent before is lost, or ends the session: the first word of the first turn is missing.",
+        "Live, what was sent before is lost, or ends the session: the first word of the first turn is "
+        "missing.",
         "Start the microphone, or at least its sending, in the handler of the provider's ready message.",
     ),
     Rule(

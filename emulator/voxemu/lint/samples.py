@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections import deque
+from math import ceil
 
-from .tally import Tally
+from voxemu.audio import SAMPLE_BYTES
+from voxemu.lint.tally import Tally
 
 _QUIET = bytes(high for high in range(256) if not 0x70 <= high <= 0x8F)
 # High bytes of samples well inside full scale. Taking them out of a message costs less than half a
 # microsecond and leaves nothing of most messages.
 _RAILS = (0x7F, 0x80)
 
-RUN = 3
-# Equal samples at full scale in a row that make a flat top.
+RUN_SECONDS = 1 / 16_000
+# Two equal samples at full scale and this much more make a flat top; a low tone that just reaches full scale
+# stays there a moment too.
 CLIPPED_MESSAGES, CLIPPED_SECONDS = 10, 10.0
 # So many messages with flat tops within so much sound are no accident.
 WRAPS = 5
+STEPS_IN_VOICE = 0.2
 WRAPPED_MESSAGES = 3
 OFFSET = 1500
 # Of 32768: a twentieth of full scale.
-OFFSET_ONE_IN, OFFSET_LOOKS = 8, 12
+OFFSET_EVERY, OFFSET_LOOK, OFFSET_LOOKS = 0.8, 0.1, 6
+# Seconds of sound between looks and of one look, which is longer than one swing of a low voice; and how many
+# looks must agree.
 PATIENCE, THEN_ONE_IN = 100, 4
 # Loud messages that were all in order before only one in so many is looked at.
 
@@ -30,40 +36,39 @@ class Samples:
     def __init__(self, tally: Tally) -> None:
         self._tally = tally
         self._seconds = 0.0
-        self._messages = 0
         self._loud = 0
         self._spoilt = False
         self._clipped: deque[float] = deque(maxlen=CLIPPED_MESSAGES)
         self._wraps = 0
         self._big_steps = 0
         self._wrapped_messages = 0
+        self._look_at = 0.0
+        self._looked: list[float] = []
         self._offsets: deque[float] = deque(maxlen=OFFSET_LOOKS)
 
     def heard(self, pcm: bytes, seconds: float) -> None:
         self._seconds += seconds
-        self._messages += 1
-        if self._messages % OFFSET_ONE_IN == 0:
+        if self._seconds >= self._look_at:
             self._weigh(pcm)
         loud = pcm[1::2].translate(None, _QUIET)
         if loud:
             self._loud += 1
             if self._spoilt or self._loud <= PATIENCE or self._loud % THEN_ONE_IN == 0:
-                self._examine(pcm, min(loud) < 0x80 <= max(loud), any(rail in loud for rail in _RAILS))
+                self._examine(pcm, len(pcm) / SAMPLE_BYTES / seconds, loud)
 
-    def _examine(self, pcm: bytes, both_signs: bool, near_rail: bool) -> None:
-        if near_rail:
-            self._look_for_flat_tops(pcm)
-        if both_signs:
+    def _examine(self, pcm: bytes, rate: float, loud: bytes) -> None:
+        if any(rail in loud for rail in _RAILS):
+            self._look_for_flat_tops(pcm, 2 + ceil(rate * RUN_SECONDS))
+        if min(loud) < 0x80 <= max(loud):
             self._look_for_wraps(pcm)
 
-    def _look_for_flat_tops(self, pcm: bytes) -> None:
+    def _look_for_flat_tops(self, pcm: bytes, run: int) -> None:
         import numpy as np
 
         samples = np.frombuffer(pcm, "<i2")
         rail = (samples == 32767) | (samples <= -32767)
-        same = samples[1:] == samples[:-1]
-        runs = int(np.count_nonzero(rail[2:] & same[1:] & same[:-1]))
-        if not runs:
+        held = rail[1:] & (samples[1:] == samples[:-1])
+        if np.count_nonzero(held) < run - 1 or not np.convolve(held, np.ones(run - 1)).max() >= run - 1:
             return
         self._spoilt = True
         self._tally.suspect("F-CLIPPED")
@@ -71,7 +76,7 @@ class Samples:
         if len(self._clipped) == CLIPPED_MESSAGES and self._seconds - self._clipped[0] <= CLIPPED_SECONDS:
             self._tally.find(
                 "F-CLIPPED",
-                f"{RUN} or more samples in a row at full scale in {CLIPPED_MESSAGES} messages within "
+                f"{run} or more samples in a row at full scale in {CLIPPED_MESSAGES} messages within "
                 f"{self._seconds - self._clipped[0]:.1f} s of sound; in the last one "
                 f"{np.count_nonzero(rail)} of {samples.size} samples",
             )
@@ -79,7 +84,8 @@ class Samples:
     def _look_for_wraps(self, pcm: bytes) -> None:
         """Steps of nearly 65536 between two samples, where few other steps are large.
 
-        Noise at full volume has large steps of every size; speech clipped hard steps from rail to rail.
+        Noise at full volume has large steps of every size, very high tones have them all the time; speech
+        clipped hard steps from rail to rail.
         """
         import numpy as np
 
@@ -91,7 +97,7 @@ class Samples:
         off_rail = np.abs(samples) < 32_767
         wraps = int(np.count_nonzero((step > 49_152) & off_rail[1:] & off_rail[:-1]))
         self._big_steps += int(np.count_nonzero(big))
-        if not wraps:
+        if not wraps or np.count_nonzero(big) > STEPS_IN_VOICE * step.size:
             return
         self._spoilt = True
         self._wraps += wraps
@@ -109,13 +115,14 @@ class Samples:
     def _weigh(self, pcm: bytes) -> None:
         import numpy as np
 
-        offset = float(np.frombuffer(pcm, "<i2").mean())
-        self._offsets.append(offset)
-        if abs(offset) < OFFSET:
+        self._looked.append(float(np.frombuffer(pcm, "<i2").mean()))
+        if self._seconds < self._look_at + OFFSET_LOOK:
             return
-        self._tally.suspect("F-DC-OFFSET")
-        if len(self._offsets) == OFFSET_LOOKS:
-            low, high = min(self._offsets), max(self._offsets)
-            if low >= OFFSET or high <= -OFFSET:
-                mean = sum(self._offsets) / OFFSET_LOOKS
-                self._tally.find("F-DC-OFFSET", f"samples swing around {mean:+.0f} instead of 0")
+        self._look_at = self._seconds + OFFSET_EVERY
+        self._offsets.append(sum(self._looked) / len(self._looked))
+        self._looked.clear()
+        if abs(self._offsets[-1]) >= OFFSET:
+            self._tally.suspect("F-DC-OFFSET")
+        if len(self._offsets) == OFFSET_LOOKS and (min(self._offsets) >= OFFSET or max(self._offsets) <= -OFFSET):
+            mean = sum(self._offsets) / OFFSET_LOOKS
+            self._tally.find("F-DC-OFFSET", f"samples swing around {mean:+.0f} instead of 0")

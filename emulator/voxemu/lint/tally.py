@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from ..events import FindingMade
-from .pages import advice, applies
+from voxemu.events import FindingMade
+from voxemu.lint.pages import advice, applies
 
 
 class Tally:
