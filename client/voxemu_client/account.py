@@ -118,9 +118,7 @@ class Account:
             "transcripts": [{"speaker": speaker, "text": text} for speaker, text in self.transcripts],
             "errors": self.errors,
             "protocol_breaks": {"count": self.break_count, "texts": self.breaks[:20]},
-            "ended": None
-            if self.ended is None
-            else {"cause": self.ended.cause, "reason": self.ended.reason},
+            "ended": None if self.ended is None else {"cause": self.ended.cause, "reason": self.ended.reason},
             "closed": None
             if self.closed is None
             else {"code": self.closed.code, "reason": self.closed.reason, "by": self.closed.by},

@@ -9,6 +9,8 @@ from voxemu.events import BargedIn
 
 SETTLED = 0.2
 # Seconds that the loudspeaker must be dry before an agent that is not flushed counts as silent.
+SILENT_START = 1.0
+# Seconds of silence that still belong to a reply's beginning.
 
 
 @dataclass(slots=True)
@@ -39,8 +41,11 @@ class BargeIn:
         self._after = after
         self.reply: HeardReply | None = None
         # The one to be interrupted, or that was.
+        self._from = 0
+        # The position that it sounds from.
         self.turn: int | None = None
         # The turn that is the barge-in, once it is spoken.
+        self._missed: HeardReply | None = None
         self._onset: int | None = None
         self.outcome: BargedIn | None = None
 
@@ -60,15 +65,18 @@ class BargeIn:
         """When the user begins to speak over the agent."""
         if self._after is None or self.turn is not None or self.reply is None:
             return None
-        return opened + self._format.seconds(self.reply.first) + self._after
+        return opened + self._format.seconds(self._from) + self._after
 
-    def sounded(self, reply: HeardReply) -> None:
-        if self.pending and self.reply is None:
-            self.reply = reply
+    def sounded(self, reply: HeardReply, position: int) -> None:
+        """An audible chunk of ``reply`` sounds from this position on."""
+        if self.pending and self.reply is None and reply is not self._missed:
+            # Its first samples may be silence; a stream of nothing but silence has not begun to sound.
+            lately = position - reply.first < self._format.samples(SILENT_START)
+            self.reply, self._from = reply, reply.first if lately else position
 
     def missed(self) -> None:
         """The reply was over too soon; the next one may do."""
-        self.reply = None
+        self._missed, self.reply = self.reply, None
 
     def spoken(self, turn: int) -> None:
         self.turn = turn

@@ -22,6 +22,7 @@ from voxemu.events import (
     ListeningStarted,
     LimitReached,
     MicrophoneCaptured,
+    Note,
     Opened,
     PlaybackFlushed,
     PlaybackStarted,
@@ -39,7 +40,7 @@ from voxemu_client.microphone import Microphone
 from voxemu_client.phases import Phase, Trigger, after
 from voxemu_client.playback import Playback
 from voxemu_client.script import Script
-from voxemu_client.speech import Clip
+from voxemu_client.speech import Clip, audible
 
 NORMAL = 1000
 
@@ -79,6 +80,8 @@ class Caller:
         self._reply: HeardReply | None = None
         self._replies = 0
         self._opened = 0.0
+        self._loud_until = 0.0
+        # When the last of the agent's audible audio has sounded.
         self._due = 0.0
         # When the phase has lasted long enough.
         self._out: list[Event] = []
@@ -144,7 +147,7 @@ class Caller:
             case Phase.LEADING | Phase.AWAITING:
                 yield self._due, self._go_on
             case Phase.LISTENING:
-                yield self.playback.ends + self.script.quiet, self._go_on
+                yield self._loud_until + self.script.quiet, self._go_on
 
     def _run(self, now: float) -> None:
         """Does all that is due, each at its own time, however late the call comes."""
@@ -273,15 +276,27 @@ class Caller:
         self._say(placed.notes)
         if placed.position is None:
             return
-        kinds = {type(note) for note in placed.notes}
-        reply = self._reply
-        if reply is None or (PlaybackStarted in kinds and PlaybackUnderran not in kinds):
-            self._replies += 1
-            reply = self._reply = HeardReply(audio.generation or self._replies, placed.position)
-            self._barge_in.sounded(reply)
-            self.account.sounded(placed.position)
+        reply, fresh = self._reply_of(audio, placed.position, placed.notes)
         reply.received += sample_count(audio.pcm)
-        self._move(Trigger.SOUND)
+        loud = audible(audio.pcm)
+        # An agent whose stream never pauses answers where it becomes audible.
+        if fresh or (loud and self.phase is Phase.AWAITING):
+            self.account.sounded(placed.position)
+        if loud:
+            self._loud_until = self.playback.ends
+            self._barge_in.sounded(reply, placed.position)
+            self._move(Trigger.SOUND)
+
+    def _reply_of(
+        self, audio: AgentAudioSent, position: int, notes: Iterable[Note]
+    ) -> tuple[HeardReply, bool]:
+        """The reply that this audio belongs to, and whether it begins with it."""
+        kinds = {type(note) for note in notes}
+        if self._reply is not None and (PlaybackStarted not in kinds or PlaybackUnderran in kinds):
+            return self._reply, False
+        self._replies += 1
+        self._reply = HeardReply(audio.generation or self._replies, position)
+        return self._reply, True
 
     def _expect_reply(self, generation: int, now: float) -> None:
         self._note_flush(self.playback.new_reply(generation, now))

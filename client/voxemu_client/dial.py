@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -175,7 +175,7 @@ class Telephone:
 
     async def _connect(
         self, http: aiohttp.ClientSession, target: Target
-    ) -> aiohttp.ClientWebSocketResponse[bool]:
+    ) -> aiohttp.ClientWebSocketResponse[Literal[True]]:
         """Raises ConnectionLost, Refused."""
         with _translated(target.url):
             async with asyncio.timeout(self._patience.answer):
@@ -200,7 +200,7 @@ class Telephone:
 
     async def _hold(
         self,
-        ws: aiohttp.ClientWebSocketResponse[bool],
+        ws: aiohttp.ClientWebSocketResponse[Literal[True]],
         caller: Caller,
         target: Target,
         script: Script,
@@ -251,7 +251,9 @@ class Telephone:
             recorder.settle(clock())
 
 
-async def _turn_down_redirect(session: aiohttp.ClientSession, context: SimpleNamespace, params: Any) -> NoReturn:
+async def _turn_down_redirect(
+    session: aiohttp.ClientSession, context: SimpleNamespace, params: Any
+) -> NoReturn:
     where = params.response.headers.get("Location", "")
     raise Refused("redirected", f"{params.url.with_query(None)} redirects to {where[:200]!r}; give that URL")
 
@@ -278,7 +280,7 @@ def _translated(url: str) -> Any:
             f"{shown} cannot be reached ({reason}); is the server running? `emu serve` starts one"
         ) from error
     except (aiohttp.ClientError, OSError) as error:
-        raise ConnectionLost(f"{shown} broke the connection: {error or type(error).__name__}") from error
+        raise ConnectionLost(f"{shown} broke the connection: {str(error) or type(error).__name__}") from error
 
 
 def _as_given(url: str) -> URL:

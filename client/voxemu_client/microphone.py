@@ -80,7 +80,13 @@ class Microphone:
     """``rate`` is the sending rate, ``axis`` the call's; ``declared`` the rate that every message says."""
 
     def __init__(
-        self, rate: int, axis: AudioFormat, silence: Silence, *, live: bool = False, declared: int | None = None
+        self,
+        rate: int,
+        axis: AudioFormat,
+        silence: Silence,
+        *,
+        live: bool = False,
+        declared: int | None = None,
     ) -> None:
         self.rate = rate
         self._axis = axis

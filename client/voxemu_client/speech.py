@@ -9,6 +9,8 @@ from voxemu.audio import SAMPLE_BYTES, floats, sample_count
 AUDIBLE = 0.01
 # Of full scale, about -40 dBFS. A quiet clip is judged by its own peak instead.
 BELOW_PEAK = 20
+FAINT = 0.003
+# About -50 dBFS: below it an agent that streams its silence is silent.
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +35,8 @@ def spoken(pcm: bytes) -> tuple[int, int]:
     if not len(loud):
         return 0, sample_count(pcm)
     return int(loud[0]), int(loud[-1]) + 1
+
+
+def audible(pcm: bytes) -> bool:
+    """Whether an agent's chunk is more than silence."""
+    return bool(pcm) and float(abs(floats(pcm)).max()) > FAINT
