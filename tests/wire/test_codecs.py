@@ -209,7 +209,7 @@ def assert_sound(provider: Provider, role: Role, events: list[Event]) -> None:
 
 @every_provider
 @every_role
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(message=anything)
 def test_no_message_makes_a_codec_raise(provider: Provider, role: Role, message: Message) -> None:
     for chosen in variants(provider):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.wire.desks import BASE, CLOSED, NOW, admitted, connected, desk, posted, started
-from voxemu.errors import Refused, RemoteProtocolError, UsageError
+from voxemu.errors import Refused, RemoteProtocolError, UnknownName, UsageError
 from voxemu.events import Closed, ErrorReported
 from voxemu.provider import Answered, CallPlan, Desk, Provider, Response, Target
-from voxemu.wire import PROVIDERS
+from voxemu.wire import PROVIDERS, provider_named
 
 every_provider = pytest.mark.parametrize("provider", PROVIDERS.values(), ids=PROVIDERS.keys())
 ticketed = pytest.mark.parametrize(
@@ -83,6 +83,15 @@ def test_no_two_providers_share_a_path() -> None:
     paths = [route.path for one in PROVIDERS.values() for route in one.routes]
     paths += [one.socket_path for one in PROVIDERS.values()]
     assert len(set(paths)) == len(paths)
+
+
+def test_a_provider_is_found_by_its_name() -> None:
+    assert [provider_named(name).id for name in PROVIDERS] == ["lyzr-sip", "workbuddy", "lokutor"]
+
+
+def test_a_provider_that_is_mistyped_is_guessed() -> None:
+    with pytest.raises(UnknownName, match="did you mean 'lokutor'"):
+        provider_named("locutor")
 
 
 # --- keys ----------------------------------------------------------------------------------------------
@@ -160,6 +169,12 @@ def _start(provider: Provider, at: Desk) -> Answered:
     request = provider.ask(PLAN)
     assert request is not None
     return provider.answer(posted(request), at, NOW)
+
+
+@ticketed
+def test_a_start_that_was_not_answered_is_the_providers_fault(provider: Provider) -> None:
+    with pytest.raises(RemoteProtocolError, match="was not answered"):
+        provider.reach(PLAN, None)
 
 
 @ticketed

@@ -236,10 +236,6 @@ def test_audio_at_the_sessions_rate_is_never_refused(rate: int | None) -> None:
     assert [UserAudioSent(b"\1\0", 24_000)] == provider_codec(wrong_rate="refuse").decode(message)
 
 
-def test_a_line_that_is_not_final_is_not_sent_by_default() -> None:
-    assert provider_codec().encode(Transcribed("user", "Hel", final=False)) == []
-
-
 def test_there_is_no_word_for_listening() -> None:
     assert provider_codec().encode(ListeningStarted("speech")) == []
 
@@ -249,11 +245,11 @@ def test_every_shape_can_be_asked_for_by_name() -> None:
 
 
 def test_mixed_goes_through_every_shape_before_it_repeats_one() -> None:
-    codec = provider_codec(transcript_shape="mixed", interim_transcripts=True)
+    codec = provider_codec(transcript_shape="mixed")
     line = Transcribed("agent", "Hi.", final=False)
     rounds = [[codec.encode(line)[0] for _ in SHAPES] for _ in range(2)]
     one_by_one = [
-        provider_codec(transcript_shape=name, interim_transcripts=True).encode(line)[0] for name in SHAPES
+        provider_codec(transcript_shape=name).encode(line)[0] for name in SHAPES
     ]
     assert sorted(one_by_one) == sorted(rounds[0])
     assert rounds[0] == rounds[1]
@@ -291,5 +287,5 @@ def test_only_transcripts_carry_a_key_that_clients_take_for_a_transcript() -> No
     for kind, examples in EXAMPLES.items():
         if direction(kind) is Downlink and kind is not Transcribed:
             for event in examples:
-                for message in provider_codec(thinking_audio=True).encode(event):
+                for message in provider_codec().encode(event):
                     assert not {"text", "transcript"} & json.loads(message).keys()

@@ -64,14 +64,10 @@ class LyzrSipSettings:
     """What may vary in the messages of this provider, globally, per agent and per key."""
 
     transcript_shape: ShapeName = "page"
-    interim_transcripts: bool = False
-    # Finals only: the vendor's own client appends every transcript [client].
     invalid_agent: Literal["http", "ws"] = "http"
     # 404 on the start, or the page's "immediate disconnect" once connected.
     wrong_rate: Literal["resample", "refuse"] = "resample"
     # What happens to audio that declares another rate than 24000.
-    thinking_audio: bool = False
-    # The typing sound while the agent thinks [client].
     url_life: float = 60.0
     # Seconds that a wsUrl is good for [choice].
 
@@ -117,7 +113,7 @@ class LyzrSipCodec(DuplexCodec):
         match event:
             case AgentAudioSent(pcm=pcm):
                 return [spell_json(type="audio", audio=sendable_base64(pcm))]
-            case Transcribed(final=final) if final or self._settings.interim_transcripts:
+            case Transcribed():
                 return [spell_json(**next(self._shapes).spell(event))]
             case SessionStarted(session_id=session_id):
                 return [spell_json(type="session_started", sessionId=session_id)]
@@ -125,7 +121,7 @@ class LyzrSipCodec(DuplexCodec):
                 return [spell_json(type="thinking", status="started")]
             case ThinkingStopped():
                 return [spell_json(type="thinking", status="stopped")]
-            case ThinkingSoundSent(pcm=pcm, rate=rate) if self._settings.thinking_audio:
+            case ThinkingSoundSent(pcm=pcm, rate=rate):
                 sound = sendable_base64(pcm)
                 return [spell_json(type="thinking_audio", audio=sound, sampleRate=sendable_rate(rate))]
             case Interrupted():
