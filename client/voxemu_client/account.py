@@ -35,11 +35,11 @@ class SpokenTurn:
     reply: int | None = None
     # Where the first agent sample of the answer sounds.
 
-    def latency(self, format: AudioFormat) -> float | None:
+    def latency(self, axis: AudioFormat) -> float | None:
         """Seconds from the end of the user's speech to the first agent sample that sounds."""
         if self.end is None or self.reply is None:
             return None
-        return format.seconds(self.reply - self.end)
+        return axis.seconds(self.reply - self.end)
 
 
 @dataclass(slots=True)

@@ -36,8 +36,8 @@ class BargeIn:
     a wire that has no word for that, the end of the last audio that came.
     """
 
-    def __init__(self, format: AudioFormat, after: float | None) -> None:
-        self._format = format
+    def __init__(self, axis: AudioFormat, after: float | None) -> None:
+        self._axis = axis
         self._after = after
         self.reply: HeardReply | None = None
         # The one to be interrupted, or that was.
@@ -65,13 +65,13 @@ class BargeIn:
         """When the user begins to speak over the agent."""
         if self._after is None or self.turn is not None or self.reply is None:
             return None
-        return opened + self._format.seconds(self._from) + self._after
+        return opened + self._axis.seconds(self._from) + self._after
 
     def sounded(self, reply: HeardReply, position: int) -> None:
         """An audible chunk of ``reply`` sounds from this position on."""
         if self.pending and self.reply is None and reply is not self._missed:
             # Its first samples may be silence; a stream of nothing but silence has not begun to sound.
-            lately = position - reply.first < self._format.samples(SILENT_START)
+            lately = position - reply.first < self._axis.samples(SILENT_START)
             self.reply, self._from = reply, reply.first if lately else position
 
     def missed(self) -> None:
@@ -97,7 +97,7 @@ class BargeIn:
             position,
             self.reply.heard,
             self.reply.dropped,
-            after=self._format.seconds(self.reply.heard),
-            stop=self._format.seconds(stop),
+            after=self._axis.seconds(self.reply.heard),
+            stop=self._axis.seconds(stop),
         )
         return self.outcome

@@ -1,4 +1,4 @@
-"""A real microphone and a real loudspeaker, through sounddevice; nothing is imported until they are asked for.
+"""A real microphone and a real loudspeaker, through sounddevice; imported only when asked for.
 
 No echo is cancelled here: with loudspeakers the agent hears itself, unless the caller is half duplex.
 """
@@ -56,14 +56,14 @@ class MicrophoneDevice:
 class LoudspeakerDevice:
     """A tap on the caller's line that plays what the user hears, and stops at once when that is flushed."""
 
-    def __init__(self, format: AudioFormat, jitter_buffer: float) -> None:
+    def __init__(self, axis: AudioFormat, jitter_buffer: float) -> None:
         self._library = sound_library()
-        self._lead = format.silence(format.samples(jitter_buffer))
+        self._lead = axis.silence(axis.samples(jitter_buffer))
         self._lock = threading.Lock()
         self._queue: deque[bytes] = deque()
-        self._stream, device_rate = _open(self._library, "output", format.rate, self._wanted)
-        self._resampler = Resampler(format.rate, device_rate)
-        self._ratio = device_rate / format.rate
+        self._stream, device_rate = _open(self._library, "output", axis.rate, self._wanted)
+        self._resampler = Resampler(axis.rate, device_rate)
+        self._ratio = device_rate / axis.rate
 
     def start(self) -> None:
         _begin(self._library, self._stream, "loudspeaker")

@@ -1,8 +1,8 @@
 """Dialling: the handshake over HTTP, the websocket, the pump, and again when the line is lost.
 
 The one part of the client that opens sockets. What the pages ask of a client holds here: the URL is opaque
-and used as given, no redirect is followed, a new socket is a new session, and the key goes to the host that it
-was given for and to no other.
+and used as given, no redirect is followed, a new socket is a new session, and the key goes to the host
+that it was given for and to no other.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """What the user sends: frames of 20 ms on a grid, each at its time, and the account of what was sent when.
 
-Frame ``n`` is due at ``start + n * ptime``. A slot of the grid holds a frame of what is being said, a frame of
-zeros, or nothing, as the silence mode has it. While the line is congested frames wait, and the oldest of them
-are dropped beyond a second, as a live microphone's must be. Audio from a real microphone skips the grid: its
-own clock paces it.
+Frame ``n`` is due at ``start + n * ptime``. A slot of the grid holds a frame of what is being said, a frame
+of zeros, or nothing, as the silence mode has it. While the line is congested frames wait, and the oldest of
+them are dropped beyond a second, as a live microphone's must be. Audio from a real microphone skips the grid:
+its own clock paces it.
 """
 
 from __future__ import annotations
@@ -60,6 +60,9 @@ class Silence:
             f"silence {text!r} is not known; give continuous, suppress, or keepalive:N "
             "with N from 0.02 to 3600 seconds"
         )
+
+
+CONTINUOUS = Silence()
 
 
 @dataclass(slots=True)

@@ -21,7 +21,7 @@ UNDERRUN = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """Where a chunk of agent audio sounds; ``position`` is None for one that came too late to sound at all."""
+    """Where a chunk of agent audio sounds; ``position`` is None for one that came too late to sound."""
 
     position: int | None
     notes: tuple[Note, ...] = ()
@@ -30,10 +30,10 @@ class Placed:
 class Playback:
     """Positions are samples on the call's axis, ``now`` and ``ends`` seconds on the engine's clock."""
 
-    def __init__(self, format: AudioFormat, *, jitter_buffer: float = JITTER_BUFFER) -> None:
-        self._format = format
-        self._buffer = format.samples(jitter_buffer)
-        self._patience = format.samples(UNDERRUN)
+    def __init__(self, axis: AudioFormat, *, jitter_buffer: float = JITTER_BUFFER) -> None:
+        self._axis = axis
+        self._buffer = axis.samples(jitter_buffer)
+        self._patience = axis.samples(UNDERRUN)
         self._opened = 0.0
         self._start = 0
         # Of the stretch that sounds, or will.
@@ -58,13 +58,13 @@ class Playback:
     @property
     def ends(self) -> float:
         """When the last sample that came has sounded."""
-        return self._opened + self._format.seconds(self.next)
+        return self._opened + self._axis.seconds(self.next)
 
     def open(self, now: float) -> None:
         self._opened = now
 
     def at(self, now: float) -> int:
-        return round((now - self._opened) * self._format.rate)
+        return round((now - self._opened) * self._axis.rate)
 
     def sounds(self, now: float) -> bool:
         return self._start <= self.at(now) < self.next

@@ -8,21 +8,21 @@ from voxemu.audio import AudioFormat
 from voxemu.errors import UsageError
 from voxemu.events import RatesAnnounced
 from voxemu.provider import Provider
-from voxemu_client.microphone import Silence
+from voxemu_client.microphone import CONTINUOUS, Silence
 from voxemu_client.playback import JITTER_BUFFER
 from voxemu_client.speech import Clip
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """Clips are PCM16 at the sending rate; times in seconds. Raises UsageError for what cannot go together."""
+    """Clips are PCM16 at the sending rate; times in seconds. Raises UsageError for contradictions."""
 
     clips: tuple[Clip, ...] = ()
     stop: Clip | None = None
     # Said as the barge-in when no clip is left.
     rate: int | None = None
     # Sending rate; None is the provider's own.
-    silence: Silence = Silence()
+    silence: Silence = CONTINUOUS
     barge_in: float | None = None
     # So long after agent audio has begun to sound, the next clip is spoken over it, once.
     half_duplex: bool = False
