@@ -135,8 +135,6 @@ class Caller:
         """What is due when, and who sees to it."""
         if self.phase in (Phase.NEW, Phase.OVER):
             return
-        if (due := self.microphone.due) is not None:
-            yield due, self._fill_slot
         if (due := self._barge_in.due(self._opened)) is not None:
             yield due, self._interrupt
         if self._barge_in.measuring:
@@ -148,6 +146,9 @@ class Caller:
                 yield self._due, self._go_on
             case Phase.LISTENING:
                 yield self._loud_until + self.script.quiet, self._go_on
+        # Last: what begins now is in the slot that is due now.
+        if (due := self.microphone.due) is not None:
+            yield due, self._fill_slot
 
     def _run(self, now: float) -> None:
         """Does all that is due, each at its own time, however late the call comes."""
@@ -279,8 +280,8 @@ class Caller:
         reply, fresh = self._reply_of(audio, placed.position, placed.notes)
         reply.received += sample_count(audio.pcm)
         loud = audible(audio.pcm)
-        # An agent whose stream never pauses answers where it becomes audible.
-        if fresh or (loud and self.phase is Phase.AWAITING):
+        # An agent whose stream never pauses answers where it is audible.
+        if fresh or (loud and reply is not self._barge_in.reply):
             self.account.sounded(placed.position)
         if loud:
             self._loud_until = self.playback.ends
