@@ -63,3 +63,11 @@ def test_something_nested_without_end_is_cut_off() -> None:
     deep: list[object] = []
     deep.append(deep)
     assert "…" in str(Mask().plain(deep))
+
+
+@pytest.mark.parametrize(
+    "text", ["a-" * 200_000, "token " * 80_000, "token" + " " * 400_000, "eyJaaaaaaaa." * 40_000]
+)
+def test_no_text_takes_long_to_look_through(text: str) -> None:
+    # Quadratic work would take minutes here, and the server's loop with it.
+    assert len(Mask(["0123456789abcdef"]).text(text)) > 0

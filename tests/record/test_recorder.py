@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import resource
+from array import array
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -145,7 +146,7 @@ def test_a_flush_takes_back_the_audio_that_came_with_it(caller: Recorded) -> Non
 
 def test_audio_thrown_away_as_it_came_was_never_heard(caller: Recorded) -> None:
     caller.at(0.0, AgentAudioSent(samples(0, FRAME)), PlaybackStarted(0))
-    caller.at(0.5, AgentAudioSent(samples(FRAME, FRAME)), PlaybackFlushed(8000, FRAME))
+    caller.at(0.5, AgentAudioSent(samples(FRAME, FRAME)), PlaybackFlushed(FRAME, FRAME))
     assert caller.close(0.5).right == samples(0, FRAME) + silence(8000 - FRAME)
 
 
@@ -167,6 +168,17 @@ def test_audio_at_another_rate_lies_on_the_left_at_the_recordings(call: Recorded
     call.at(0.5, UserAudioSent(samples(4000, 4000), rate=8000))
     user = call.close(1.0).manifest["audio"]["user"]
     assert (user["samples"], user["laid"]) == (8000, RATE)
+
+
+def test_what_a_resampling_filter_held_back_begins_at_the_place_told(call: Recorded) -> None:
+    loud = array("h", [20_000] * 80).tobytes()
+    call.at(0.01, UserAudioSent(loud, rate=8000))
+    call.at(0.02, UserAudioSent(loud, rate=8000), InputStarted(320))
+    call.at(0.03, *[UserAudioSent(loud, rate=8000)] * 20)
+    recording = call.close(0.5)
+    left = array("h", recording.left)
+    assert recording.manifest["audio"]["user"]["displaced"] == 0
+    assert [max(map(abs, left[:320])) == 0, min(left[320 + 200 : 320 + 3000]) > 19_000] == [True, True]
 
 
 def test_an_announced_rate_holds_for_audio_that_declares_none(call: Recorded) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -13,7 +14,10 @@ from voxemu.events import (
     Event,
     ListeningStarted,
     Opened,
+    RatesAnnounced,
+    RatesDeclared,
     SessionStarted,
+    SettingConfirmed,
     SettingSent,
     TokenPresented,
     Transcribed,
@@ -25,6 +29,8 @@ from voxemu.events import (
 from voxemu.provider import Role
 from voxemu.record.masking import Mask
 from voxemu.record.timeline import TimelineFile, read_timeline, type_name
+from voxemu.wire import PROVIDERS
+from voxemu.wire.lokutor import LokutorSettings
 
 
 def written(tmp_path: Path, *said: Event, mask: Mask | None = None) -> Path:
@@ -180,3 +186,17 @@ def test_names_of_types_are_those_that_files_hold_already() -> None:
         "barged_in", "playback_started", "playback_flushed", "playback_underran",
         "microphone_dropped", "agent_failed", "limit_reached", "finding_made", "recording_failed",
     }  # fmt: skip
+
+
+def test_what_a_setting_mutes_is_a_note(tmp_path: Path) -> None:
+    lokutor = PROVIDERS["lokutor"]
+    muted = LokutorSettings(server_rates=False)
+    path = tmp_path / "t.jsonl"
+    words = lokutor.codec(Role.PROVIDER, muted, Random(1))
+    timeline = TimelineFile(path, lokutor, Role.PROVIDER, Mask(), words)
+    for event in (SessionStarted("s"), RatesDeclared(44100, 44100), SettingConfirmed("voice")):
+        timeline.add(event, 0, 0)
+    timeline.add(RatesAnnounced(44100, 16000), 0, 0)
+    timeline.write()
+    timeline.close()
+    assert [line.dir for line in read_timeline(path).lines] == ["down", "note", "note", "up"]

@@ -92,14 +92,13 @@ def test_a_flush_counts_sound_and_not_the_holes_between() -> None:
     assert (right.laid, right.dropped, right.end) == (5, 15, 5)
 
 
-def test_after_a_flush_samples_need_a_new_place() -> None:
+def test_after_a_flush_samples_go_on_from_there() -> None:
     right = track()
     right.place(0)
     right.lay(samples(0, 10))
-    right.flush(10)
-    right.lay(samples(10, 10))
-    right.flush(10)
-    assert (right.laid, right.dropped) == (10, 10)
+    right.flush(6)
+    right.lay(samples(10, 3))
+    assert right.take() == [(0, samples(0, 6) + samples(10, 3))]
 
 
 def test_two_samples_never_share_a_place() -> None:

@@ -20,8 +20,8 @@ DEEPEST = 32
 LOOKS_SECRET = re.compile(
     r"""(?ix)
     (?P<lead> bearer \s+
-      | \\? ["']? \b (?: [\w-]* (?: token|secret|password ) | x?[-_]?api[-_]?key | authorization ) \\? ["']?
-        \s* [:=] \s* \\? ["']? (?: bearer \s+ )? )
+      | \\? ["']? \b (?: [\w-]{0,40} (?: token|secret|password ) | x?[-_]?api[-_]?key | authorization )
+        \\? ["']? \s* [:=] \s* \\? ["']? (?: bearer \s+ )? )
     [^\s"'\\&,;}]{4,}
     | \b eyJ [\w-]{8,} (?: \. [\w-]* )*    # a JWT
     """

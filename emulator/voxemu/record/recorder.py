@@ -1,18 +1,9 @@
 """The recorder: a tap that writes down what one end of a call sees, as it happens.
 
-What the engine says about places obeys "Agreements" in docs/architecture.md. Two details are settled here.
-
-*Incoming audio waits for the engine's answer.* A tap is shown an event before the engine acts on it, so
-the note that says where incoming audio lies (PlaybackStarted at the caller's end, InputStarted or
-InputGapped at the provider's) comes after the audio. Incoming audio is therefore held until the answer to it
-is over: until the next incoming event, or any event at a later ``now``. Outgoing audio comes after its
-note and is laid at once. Audio that has no place by then: the user's lies where it arrived (it was
-sent, so it is on the left); the agent's waits for a place, and never sounded when none comes.
-
-*Nothing settled is kept in memory.* What lies in the past goes into the files within 100 ms of call time
-and is patched there when a later note corrects it; only audio that has yet to sound waits in memory, where
-a flush can still reach it. So a killed process loses at most the last 100 ms. Without events nothing calls
-the recorder: a shell with a timer may call ``settle``.
+Where sound lies is the matter of ``placing``. Nothing settled is kept in memory: what lies in the past goes
+into the files within 100 ms of call time and is patched there when a later note corrects it; only audio that
+has yet to sound waits in memory, where a flush can still reach it. So a killed process loses at most the
+last 100 ms. Without events nothing calls the recorder: a shell with a timer may call ``settle``.
 """
 
 from __future__ import annotations
@@ -23,16 +14,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from voxemu.audio import SAMPLE_BYTES, sample_count
+from voxemu.audio import sample_count
 from voxemu.errors import RecordingError
 from voxemu.events import (
     AgentAudioSent,
     Closed,
-    Downlink,
     Event,
     InputGapped,
     InputStarted,
-    Line,
     MicrophoneCaptured,
     Note,
     Opened,
@@ -44,26 +33,21 @@ from voxemu.events import (
     SessionStarted,
     SettingSent,
     TurnEnded,
-    Uplink,
     UserAudioSent,
 )
-from voxemu.provider import Provider, Role
+from voxemu.provider import Codec, Provider, Role
 from voxemu.record.figures import Figures
 from voxemu.record.folder import CALL, MANIFEST, TIMELINE, WIRE, write_json
-from voxemu.record.intake import Intake
 from voxemu.record.manifest import Account, CallFacts, counts, ending, opening
 from voxemu.record.masking import Mask
+from voxemu.record.placing import Placement, whole
 from voxemu.record.timeline import TimelineFile
-from voxemu.record.tracks import Track
 from voxemu.record.wav import WavFile
 
 BATCH = 0.075
 # Seconds between two writes: with frames of 20 ms a write falls due every 80, so 100 are never lost.
 BATCH_SAMPLES = 0.1
 # Seconds of audio that are written without waiting for that.
-PATIENCE = 60.0
-# Seconds of agent audio that may wait for a place.
-
 LEFT, RIGHT = 0, 1
 
 
@@ -72,11 +56,16 @@ class Recorder:
 
     A disk that is full or read-only: the constructor raises RecordingError; later ``saw`` answers one
     ``RecordingFailed``, ``failure`` holds the error, what was written stays, and the call goes on. Only
-    the constructor raises.
+    the constructor raises. ``words`` as for ``TimelineFile``.
     """
 
     def __init__(
-        self, directory: Path, provider: Provider, role: Role, facts: CallFacts | None = None
+        self,
+        directory: Path,
+        provider: Provider,
+        role: Role,
+        facts: CallFacts | None = None,
+        words: Codec | None = None,
     ) -> None:
         self.directory = directory
         self.failure: RecordingError | None = None
@@ -87,26 +76,21 @@ class Recorder:
         self._mask = Mask(self._facts.secrets)
         rate = provider.format.rate
         self._rate = rate
-        self._left, self._right = (Track(provider.format.samples(PATIENCE)) for _ in range(2))
-        self._intake = Intake(rate, self._facts.input_rate)
         self._figures = Figures(provider.format)
+        self._placement = Placement(provider.format, role, self._figures, self._facts.input_rate)
+        self._left, self._right = self._placement.left, self._placement.right
         self._account = Account()
         self._t0: float | None = None
         self._last_write = 0.0
         self._batch_samples = provider.format.samples(BATCH_SAMPLES)
-        self._held: list[UserAudioSent | AgentAudioSent] = []
-        self._held_at = 0.0
         self._arrived: list[bytes] = []
         # For agent-wire.wav, since the last write.
-        self._reply_starts = False
         self._failure_told = False
-        self._ends_answer = (Downlink if role is Role.CALLER else Uplink, Line)
-        # Nothing of these can be part of the engine's answer to held audio.
         self._acts = self._actions()
         with ExitStack() as files:
             self._call = files.enter_context(closing(WavFile(directory / CALL, rate, 2)))
             self._wire = files.enter_context(closing(WavFile(directory / WIRE, rate, 1)))
-            timeline = TimelineFile(directory / TIMELINE, provider, role, self._mask)
+            timeline = TimelineFile(directory / TIMELINE, provider, role, self._mask, words)
             self._timeline = files.enter_context(closing(timeline))
             self._write_opening()
             self._files = files.pop_all()
@@ -166,8 +150,7 @@ class Recorder:
     def _saw(self, event: Event, now: float) -> None:
         if self._t0 is None and type(event) is Opened:
             self._t0 = self._last_write = now
-        if self._held and (now > self._held_at or isinstance(event, self._ends_answer)):
-            self._release()
+        self._placement.before(event, now)
         since = self._since(now)
         kind = type(event)
         if kind is not MicrophoneCaptured:
@@ -206,73 +189,30 @@ class Recorder:
     def _user_audio(self, sent: UserAudioSent, now: float) -> None:
         self._account.user_messages += 1
         self._account.user_samples += sample_count(sent.pcm)
-        if self._role is Role.PROVIDER:
-            self._hold(sent, now)
-        else:
-            self._lay_user(sent, now)
+        self._placement.audio(sent, now, self._position(now))
 
     def _agent_audio(self, sent: AgentAudioSent, now: float) -> None:
         pcm = whole(sent.pcm)
         self._account.agent_messages += 1
         self._account.agent_samples += sample_count(pcm)
         self._arrived.append(pcm)
-        if self._role is Role.CALLER:
-            self._hold(sent, now)
-        else:
-            self._lay_agent(sent)
-
-    def _hold(self, sent: UserAudioSent | AgentAudioSent, now: float) -> None:
-        self._held.append(sent)
-        self._held_at = now
-
-    def _release(self) -> None:
-        held, self._held = self._held, []
-        for sent in held:
-            if isinstance(sent, UserAudioSent):
-                self._lay_user(sent, self._held_at)
-            else:
-                self._lay_agent(sent)
-
-    def _lay_user(self, sent: UserAudioSent, now: float) -> None:
-        if self._left.cursor is None:
-            self._left.place(max(self._position(now), self._left.end))
-        self._left.lay(self._intake.push(whole(sent.pcm), sent.rate))
-
-    def _lay_agent(self, sent: AgentAudioSent) -> None:
-        place = self._right.cursor
-        self._right.lay(whole(sent.pcm))
-        if self._reply_starts and place is not None:
-            self._reply_starts = False
-            self._figures.sounded(place)
+        self._placement.audio(sent, now, self._position(now))
 
     def _input_started(self, started: InputStarted, now: float) -> None:
-        self._left.lay(self._intake.flush())
-        self._left.place(started.position)
+        self._placement.start_input(started.position)
 
     def _input_gapped(self, gap: InputGapped, now: float) -> None:
-        self._left.lay(self._intake.flush())
-        if not gap.open:
-            self._left.place(gap.position + gap.samples)
+        self._placement.gap_input(gap)
 
     def _playback_started(self, started: PlaybackStarted, now: float) -> None:
-        waited = self._right.waits > 0
-        self._right.place(started.position)
-        self._reply_starts = not waited
-        if waited:
-            self._figures.sounded(started.position)
+        self._placement.start_playback(started.position)
 
     def _playback_flushed(self, flushed: PlaybackFlushed, now: float) -> None:
-        if self._role is Role.CALLER and self._held:
-            # Thrown away as it came, or the last before the flush: nothing can sound in the past.
-            if self._right.cursor is not None and self._right.cursor < self._position(now):
-                self._right.cursor = None
-            self._release()
-        self._right.flush(flushed.position)
-        self._figures.flushed(flushed.position)
+        self._placement.flush_playback(flushed.position)
 
     def _rates_announced(self, rates: RatesAnnounced, now: float) -> None:
         if rates.input is not None:
-            self._intake.announce(rates.input)
+            self._placement.announce(rates.input)
 
     def _setting_sent(self, setting: SettingSent, now: float) -> None:
         self._account.sent_settings[setting.name] = setting.value
@@ -302,8 +242,7 @@ class Recorder:
         return self._account.closed_at[1] if self._account.closed_at else self._position(now)
 
     def _settle(self, now: float) -> None:
-        if self._held and now > self._held_at:
-            self._release()
+        self._placement.pass_time(now)
         self._write(now)
 
     def _write(self, now: float) -> None:
@@ -328,9 +267,7 @@ class Recorder:
         self._timeline.write()
 
     def _finish(self, now: float) -> None:
-        self._release()
-        self._left.lay(self._intake.flush())
-        self._right.drop_waiting()
+        self._placement.finish()
         reached = self._reached(now)
         self._end_gap(reached, now)
         self._end_turn(reached, now)
@@ -380,8 +317,3 @@ class Recorder:
                 TIMELINE: f"sha256:{self._timeline.sha256()}",
             },
         }
-
-
-def whole(pcm: bytes) -> bytes:
-    """Without the half sample that a broken stream may end in."""
-    return pcm if len(pcm) % SAMPLE_BYTES == 0 else pcm[:-1]

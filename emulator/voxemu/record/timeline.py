@@ -20,9 +20,9 @@ from typing import Any, NamedTuple
 from voxemu import __version__
 from voxemu.audio import sample_count
 from voxemu.errors import RecordingError
-from voxemu.events import Event, TokenPresented, Uplink
+from voxemu.events import Downlink, Event, TokenPresented, Uplink
 from voxemu.events import Line as LineEvent
-from voxemu.provider import Provider, Role, spelled
+from voxemu.provider import Codec, Provider, Role, spelled
 from voxemu.record.masking import MASK, Mask
 from voxemu.record.wav import private, told
 
@@ -43,8 +43,11 @@ def type_name(kind: type[Event]) -> str:
 class _Kind:
     """What is written of every event of one class, worked out once."""
 
-    head: str
-    # ``"dir":…,"type":…``
+    name: str
+    # ``"type":…``
+    direction: Direction
+    asks: bool
+    # Whether it is on the wire depends on a setting: the codec is asked, event by event.
     fields: tuple[str, ...]
     sounds: bool
     # It carries audio.
@@ -53,11 +56,20 @@ class _Kind:
 
 
 class TimelineFile:
-    """Writes a timeline: ``add`` collects, ``write`` appends what was collected. Raises RecordingError."""
+    """Writes a timeline: ``add`` collects, ``write`` appends what was collected. Raises RecordingError.
 
-    def __init__(self, path: Path, provider: Provider, role: Role, mask: Mask) -> None:
+    ``words`` is a codec of this end's role with the session's settings: it tells, of what this end says,
+    what really went out (a setting may mute a message). Without one every event of a class that the
+    provider spells counts as sent.
+    """
+
+    def __init__(
+        self, path: Path, provider: Provider, role: Role, mask: Mask, words: Codec | None = None
+    ) -> None:
         self._path = path
         self._provider = provider
+        self._words = words
+        self._ours = Uplink if role is Role.CALLER else Downlink
         self._mask = mask
         self._kinds: dict[type[Event], _Kind] = {}
         self._lines: list[str] = []
@@ -76,7 +88,11 @@ class TimelineFile:
     def add(self, event: Event, t: int, pos: int) -> None:
         kind = self._kinds.get(type(event)) or self._meet(event)
         rest = self._sound(kind, event) if kind.sounds else self._said(kind, event)
-        self._lines.append(f'{{"t":{t},"pos":{pos},{kind.head}{rest}}}\n')
+        went = "note" if kind.asks and not self._goes_out(event) else kind.direction
+        self._lines.append(f'{{"t":{t},"pos":{pos},"dir":"{went}",{kind.name}{rest}}}\n')
+
+    def _goes_out(self, event: Event) -> bool:
+        return self._words is None or bool(self._words.encode(event))
 
     def write(self) -> None:
         if not self._lines:
@@ -102,9 +118,11 @@ class TimelineFile:
 
     def _meet(self, event: Event) -> _Kind:
         names = tuple(each.name for each in fields(event))
-        head = spell({"dir": direction(event, self._provider), "type": type_name(type(event))})[1:-1]
+        said = spell({"type": type_name(type(event))})[1:-1]
         sounds = "pcm" in names
-        kind = _Kind(head, tuple(name for name in names if name != "pcm"), sounds)
+        where = direction(event, self._provider)
+        asks = where in ("up", "down") and isinstance(event, self._ours) and not sounds
+        kind = _Kind(said, where, asks, tuple(name for name in names if name != "pcm"), sounds)
         self._kinds[type(event)] = kind
         return kind
 

@@ -72,7 +72,7 @@ class Track:
         self.unwritten += samples
 
     def flush(self, position: int) -> None:
-        """What lies from ``position`` on never sounded, nor did what waits; the next needs a new place."""
+        """What lies from ``position`` on never sounded, nor did what waits; the next sample lies there."""
         gone = self._cut_runs(position)
         self.laid -= gone
         self.dropped += gone
@@ -81,7 +81,7 @@ class Track:
         self.end = self._runs[-1][1] if self._runs else 0
         if self._written > position:
             self._pieces.append((position, bytes((self._written - position) * SAMPLE_BYTES)))
-        self.cursor = None
+        self.cursor = position
 
     def drop_waiting(self) -> None:
         """What still waits for a place never sounded."""
