@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
-from . import __version__
-from .errors import UsageError, VoxemuError
+from voxemu import __version__
+from voxemu.errors import UsageError, VoxemuError
 
 COMMANDS = "voxemu.commands"
 # The entry point group: `client = "voxemu_client.cli:client"` is `emu client`.
@@ -35,7 +35,7 @@ class Group(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if not name.startswith("-") and name not in self.list_commands(ctx):
-            from .errors import UnknownName
+            from voxemu.errors import UnknownName
 
             raise UnknownName("command", name, self.list_commands(ctx))
         return super().resolve_command(ctx, args)
@@ -95,7 +95,7 @@ def serve(config: str | None, **flags: Any) -> None:
     """Run the emulator: all providers on one port."""
     import os
 
-    from .server.run import serve as run
+    from voxemu.server.run import serve as run
 
     raise SystemExit(run(config, os.environ, flags))
 
@@ -104,8 +104,8 @@ def serve(config: str | None, **flags: Any) -> None:
 @click.argument("code", required=False)
 def explain(code: str | None) -> None:
     """What a finding means, why it matters, and the fix; without a CODE, all of them."""
-    from .lint import explain as explained
-    from .lint import overview
+    from voxemu.lint import explain as explained
+    from voxemu.lint import overview
 
     click.echo(overview() if code is None else explained(code), nl=False)
 

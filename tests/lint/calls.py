@@ -57,23 +57,24 @@ def tone(rate: int, seconds: float, hz: float = 440.0, level: float = 0.5) -> Fl
     return level * np.sin(2 * np.pi * hz * np.arange(round(rate * seconds)) / rate)
 
 
-def speech(rate: int, seconds: float, level: float = 0.5) -> Floats:
+def speech(rate: int, seconds: float, peak: float = 0.5) -> Floats:
     """Voiced syllables with breath between them: harmonics of a gliding pitch under three formants."""
     time = np.arange(round(rate * seconds)) / rate
     pitch = 2 * np.pi * np.cumsum(120 + 25 * np.sin(2 * np.pi * 0.7 * time)) / rate
     voiced = np.zeros_like(time)
     for harmonic in range(1, 30):
         hz = 120 * harmonic
-        weight = sum(np.exp(-(((hz - formant) / width) ** 2)) for formant, width in FORMANTS)
+        weight = sum(level * np.exp(-(((hz - formant) / width) ** 2)) for formant, width, level in FORMANTS)
         if hz < rate / 2.2:
-            voiced += (weight + 0.02) * np.sin(harmonic * pitch + 0.7 * harmonic)
+            voiced += (weight + 0.01) * np.sin(harmonic * pitch + 0.7 * harmonic)
     syllables = np.clip(np.sin(2 * np.pi * 2.3 * time), 0, None) ** 0.7
     breath = np.random.default_rng(7).normal(0, 0.01, time.size)
     sound = voiced * syllables + breath * np.max(np.abs(voiced))
-    return level * sound / np.max(np.abs(sound))
+    return peak * sound / np.max(np.abs(sound))
 
 
-FORMANTS = ((500, 150), (1500, 250), (2500, 350))
+FORMANTS = ((500, 150, 1.0), (1500, 250, 0.3), (2500, 350, 0.1))
+# Hz, width, and the tilt of a voice: what lies higher is weaker.
 
 
 def prompt(name: str, rate: int) -> Floats:

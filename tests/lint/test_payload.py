@@ -134,6 +134,13 @@ def test_big_endian_samples_are_found(vendor: Vendor, name: str) -> None:
 
 @every_vendor
 @every_sound
+def test_samples_made_of_8_bits_are_not_big_endian(vendor: Vendor, name: str) -> None:
+    ints = np.frombuffer(integers(sound(name, vendor.format.rate)), "<i2")
+    assert sent(vendor, (ints // 256 * 256).astype("<i2").tobytes()) == []
+
+
+@every_vendor
+@every_sound
 def test_one_voice_on_two_channels_is_found(vendor: Vendor, name: str) -> None:
     ints = np.frombuffer(integers(sound(name, vendor.format.rate)), "<i2")
     assert sent(vendor, np.repeat(ints, 2).tobytes()) == ["F-STEREO"]

@@ -8,6 +8,7 @@ from voxemu.lint.tally import Tally
 
 CERTAIN = 5
 # Messages of a wrong size before it is a habit: a clip may well end on an odd one.
+LONE, LONE_SHARE = 15, 0.06
 SLACK = 0.001
 # Seconds: a resampler gives a sample more or less.
 
@@ -19,20 +20,32 @@ class FrameSizes:
         self._tally = tally
         self._frames = FRAMES.get(provider)
         self._short_before = False
+        self._messages = 0
+        self._lone = 0
 
     def heard(self, pcm: bytes, rate: int, silent: bool) -> None:
         if self._frames is None:
             return
+        self._messages += 1
         verdict = _off(self._frames, len(pcm), rate)
         if verdict == 0:
             self._short_before = False
             return
         # The last message of a clip may be short, and a keep-alive of zeros of any length; so a short one
         # counts from the second in a row.
-        counts = verdict > 0 or self._short_before
+        counts = verdict > 0 or self._short_before or self._every_so_often()
         self._short_before = verdict < 0 and not silent
         if counts and self._tally.suspect("F-FRAME-SIZE") >= CERTAIN:
             self._tally.find("F-FRAME-SIZE", _size_seen(self._frames, len(pcm), rate))
+
+
+    def _every_so_often(self) -> bool:
+        """Short messages too many to be the ends of clips: the rest of every callback, for instance."""
+        if self._frames is None or self._frames.size is None:
+            # Ten messages of 100 ms and a short one are a clip of a second.
+            return False
+        self._lone += 1
+        return self._lone >= LONE and self._lone > LONE_SHARE * self._messages
 
 
 def _off(frames: Frames, size: int, rate: int) -> int:

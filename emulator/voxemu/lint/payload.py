@@ -21,6 +21,8 @@ MAGIC = {b"RIFF": "WAV", b"OggS": "Ogg", b"fLaC": "FLAC", b"\x1a\x45\xdf\xa3": "
 FIRST = 16
 ONE_IN = 32
 # Of the messages with sound: the first are all examined, then one in so many.
+ROUGH = 8000
+# The mean step from sample to sample of what may be noise at full volume.
 HEAD = 4096
 # Bytes of the stream's beginning in which MP3 frames are looked for.
 
@@ -162,11 +164,14 @@ def _reads_as_swapped(samples: Ints, pcm: bytes) -> bool | None:
     step = float(np.abs(np.diff(samples)).mean())
     swapped = np.frombuffer(pcm, ">i2").astype(np.int32)
     swapped_step = float(np.abs(np.diff(swapped)).mean())
-    if step < 8000 and swapped_step < 8000:
-        return None
-    # A tone of few values may look rough one way and smooth the other; noise has many values.
-    various = np.unique(samples).size >= min(64, samples.size // 2)
-    return bool(step > 8000 and swapped_step < step / 4 and various)
+    if swapped_step > max(ROUGH, step / 2):
+        return False
+    smoother = step > 4 * swapped_step if step > ROUGH else step > max(2000, 20 * swapped_step)
+    # A tone of few values may look rough one way and smooth the other. Samples made of 8 bits are smooth both
+    # ways, and swapped all of one sign.
+    various = np.unique(samples).size >= 16
+    both_signs = 0.02 < np.count_nonzero(swapped < 0) / swapped.size < 0.98
+    return True if smoother and various and both_signs else None
 
 
 def _comes_in_pairs(samples: Ints) -> bool | None:

@@ -94,17 +94,19 @@ class Samples:
         big = step > 32_768
         if not big.any():
             return
+        if np.count_nonzero(big) > STEPS_IN_VOICE * step.size or _smoother_swapped(pcm, float(step.mean())):
+            return
         off_rail = np.abs(samples) < 32_767
         wraps = int(np.count_nonzero((step > 49_152) & off_rail[1:] & off_rail[:-1]))
         self._big_steps += int(np.count_nonzero(big))
-        if not wraps or np.count_nonzero(big) > STEPS_IN_VOICE * step.size:
+        if not wraps:
             return
         self._spoilt = True
         self._wraps += wraps
         self._wrapped_messages += 1
         self._tally.suspect("F-WRAPPED")
         enough = self._wraps >= WRAPS and self._wrapped_messages >= WRAPPED_MESSAGES
-        if enough and self._wraps >= 0.6 * self._big_steps:
+        if enough and self._wraps >= 0.4 * self._big_steps:
             at = int(np.argmax(step))
             self._tally.find(
                 "F-WRAPPED",
@@ -126,3 +128,11 @@ class Samples:
         if len(self._offsets) == OFFSET_LOOKS and (min(self._offsets) >= OFFSET or max(self._offsets) <= -OFFSET):
             mean = sum(self._offsets) / OFFSET_LOOKS
             self._tally.find("F-DC-OFFSET", f"samples swing around {mean:+.0f} instead of 0")
+
+
+def _smoother_swapped(pcm: bytes, step: float) -> bool:
+    """Whether the jumps are those of big-endian samples, which are another finding's."""
+    import numpy as np
+
+    swapped = np.frombuffer(pcm, ">i2").astype(np.int32)
+    return float(np.abs(np.diff(swapped)).mean()) < step / 2

@@ -9,8 +9,8 @@ from typing import Any
 
 from aiohttp import web
 
-from ..provider import Answered
-from .door import Door, Handler
+from voxemu.provider import Answered
+from voxemu.server.door import Door, Handler
 
 log = logging.getLogger("voxemu")
 

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from ..provider import Answered, Asked, Provider
-from .answers import answer, as_json, error_in, guarding
-from .calls import Calls
-from .config import Config
-from .control import Control
-from .door import Door
-from .issuing import Chance, WatchedDesk, open_desk
-from .news import News
-from .registry import Registry
-from .remarks import Remarks
-from .taps import Taps
+from voxemu.provider import Answered, Asked, Provider
+from voxemu.server.answers import answer, as_json, error_in, guarding
+from voxemu.server.calls import Calls
+from voxemu.server.config import Config
+from voxemu.server.control import Control
+from voxemu.server.door import Door, own_address
+from voxemu.server.issuing import Chance, WatchedDesk, open_desk
+from voxemu.server.news import News
+from voxemu.server.registry import Registry
+from voxemu.server.remarks import Remarks
+from voxemu.server.taps import Taps
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,5 +95,5 @@ class Reception:
             dict(request.query),
             {name.lower(): value for name, value in request.headers.items()},
             body,
-            self._public_url or f"{request.scheme}://{request.host}",
+            self._public_url or f"{request.scheme}://{request.headers.get('Host') or own_address(request)}",
         )

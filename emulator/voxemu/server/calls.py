@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-
 from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
 
-from ..agents import make_agent
-from ..dialogue.doorkeeper import Doorkeeper
-from ..dialogue.session import Session
-from ..drive.pump import Pump, PumpLimits
-from ..drive.websocket import AiohttpSocket
-from ..engine import Engine, Tap, Tapped
-from ..errors import Refused, VoxemuError
-from ..events import Closed, EndAsked, Event, Note, Opened
-from ..provider import Admission, Answered, Asked, Codec, Key, Message, Provider, Role, TokenAwaited
-from .config import Config
-from .greeting import greeted
-from .issuing import Chance, WatchedDesk
-from .news import News
-from .registry import Record, Registry
-from .taps import Taps
+from voxemu.agents import make_agent
+from voxemu.dialogue.doorkeeper import Doorkeeper
+from voxemu.dialogue.session import Session
+from voxemu.drive.pump import Pump, PumpLimits
+from voxemu.drive.websocket import AiohttpSocket
+from voxemu.engine import Engine, Tap, Tapped
+from voxemu.errors import Refused, VoxemuError
+from voxemu.events import Closed, EndAsked, Event, Opened
+from voxemu.provider import Admission, Answered, Asked, Codec, Key, Message, Provider, Role, TokenAwaited
+from voxemu.server.config import Config
+from voxemu.server.greeting import greeted
+from voxemu.server.issuing import Chance, WatchedDesk
+from voxemu.server.news import News
+from voxemu.server.registry import Record, Registry
+from voxemu.server.taps import Taps
 
 log = logging.getLogger("voxemu")
 
@@ -45,19 +44,19 @@ class Calls:
         self._taps = taps
         self._sockets: set[Pump] = set()
         # Also those that wait for a token.
+        self.idle = asyncio.Event()
+        self.idle.set()
+        # While no socket is open.
         limits = config.settings.limits
         self._most = limits.sessions
         self._message = limits.message
         self._limits = PumpLimits(limits.outbox, limits.stall, limits.ping)
 
-    @property
-    def live(self) -> int:
-        return len(self._registry.live)
-
     def judge(self, provider: Provider, asked: Asked) -> Outcome | Answered:
         """What becomes of this upgrade."""
         if len(self._sockets) >= self._most:
-            return Answered(503, {"error": f"{self._most} sessions are open, the most allowed"}, {"Retry-After": "5"})
+            text = f"{self._most} sessions are open, the most allowed here (limits.sessions)"
+            return Answered(503, {"error": text}, {"Retry-After": "5"})
         return provider.admit(asked, self._desk, asyncio.get_running_loop().time())
 
     async def hold(
@@ -78,6 +77,7 @@ class Calls:
             limits=self._limits,
         )
         self._sockets.add(pump)
+        self.idle.clear()
         call.pump = pump
         closed = Closed(1011, "internal error", "provider")
         settling = asyncio.create_task(call.settle())
@@ -92,6 +92,8 @@ class Calls:
             settling.cancel()
             self._sockets.discard(pump)
             call.over(closed, clock())
+            if not self._sockets:
+                self.idle.set()
         return ws
 
     def shut_down(self) -> None:
@@ -99,11 +101,7 @@ class Calls:
         for pump in list(self._sockets):
             pump.tell(EndAsked("shutdown", "the server is shutting down"))
 
-    @property
-    def open_sockets(self) -> int:
-        return len(self._sockets)
-
-    # --- for one call --------------------------------------------------------------------------------------------
+    # --- for one call -----------------------------------------------------------------------------------
 
     def begin(self, provider: Provider, admission: Admission) -> Record:
         """Raises Refused ("setup") where the agent or its greeting cannot be made."""

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from ..agents import make_agent, names_an_agent
-from ..dialogue.settings import DialogueSettings
-from ..errors import AudioError, Refused, SettingsError, UsageError, meant
-from ..provider import Key, KeyRing, Provider
-from ..wire import PROVIDERS, provider_named
-from .ladder import Gathered, Location, gather, sentence
-from .schema import AgentTable, KeyTable, Settings, field_names, settings_types, table_name
+from voxemu.agents import make_agent, names_an_agent
+from voxemu.dialogue.settings import DialogueSettings
+from voxemu.errors import Refused, SettingsError, UsageError
+from voxemu.provider import Key, KeyRing, Provider
+from voxemu.server.addresses import is_loopback
+from voxemu.server.complaints import impossible, out_of_range, said_in, sentences
+from voxemu.server.ladder import Gathered, Location, gather
+from voxemu.server.schema import Settings, field_names, table_name
+from voxemu.wire import PROVIDERS
 
 DEFAULT_AGENT = "echo"
 
@@ -40,8 +41,8 @@ def load(config: str | None, environ: Mapping[str, str], flags: Mapping[str, Any
     try:
         settings = Settings.model_validate(found.tree)
     except ValidationError as error:
-        raise SettingsError("\n".join([*found.problems, *_sentences(error, found)])) from None
-    problems = [*found.problems, *_out_of_range(settings, found), *_impossible(settings, found)]
+        raise SettingsError("\n".join([*found.problems, *sentences(error, found)])) from None
+    problems = [*found.problems, *out_of_range(settings, found), *impossible(settings, found)]
     if problems:
         raise SettingsError("\n".join(dict.fromkeys(problems)))
     return Config(settings, found)
@@ -62,7 +63,12 @@ class Config:
             if not settings.provider or name in settings.provider
         }
 
-    # --- keys and agents -------------------------------------------------------------------------------------
+    @property
+    def is_public(self) -> bool:
+        """Whether others than this machine can reach the host that is to be bound."""
+        return not is_loopback(self.settings.host)
+
+    # --- keys and agents --------------------------------------------------------------------------------
 
     def key_ring(self) -> KeyRing:
         allowed = self.settings.auth.keys
@@ -104,7 +110,7 @@ class Config:
                 return own
         raise AssertionError(f"{DEFAULT_AGENT} is always there")
 
-    # --- settings of a call ----------------------------------------------------------------------------------
+    # --- settings of a call -----------------------------------------------------------------------------
 
     def settings_for(self, kind: type[Any], agent: str, key: Key) -> Any:
         """As the desk asks for them: the wire settings of the provider whose settings are of this kind."""
@@ -125,7 +131,7 @@ class Config:
         origins = dict.fromkeys(values, "the provider's default")
         for location, scope in self._scopes(agent, number):
             for table in ("dialogue", table_name(provider)):
-                for name, value in _said(scope, table).items():
+                for name, value in said_in(scope, table).items():
                     values[name] = value
                     origins[name] = self._found.source((*location, table, name))
         wire, own = PROVIDERS[provider].settings_type, field_names(DialogueSettings)
@@ -150,107 +156,3 @@ class Config:
             for agent in ("", *self._agents):
                 for key in keys:
                     yield provider, self.effective(name, agent, key)
-
-    # --- where ------------------------------------------------------------------------------------------------
-
-    @property
-    def is_public(self) -> bool:
-        """Whether others than this machine can reach the host that is to be bound."""
-        return not is_loopback(self.settings.host)
-
-
-def is_loopback(host: str) -> bool:
-    name = host.strip("[]").lower()
-    try:
-        return ip_address(name).is_loopback
-    except ValueError:
-        return name == "localhost" or name.endswith(".localhost")
-
-
-# --- what is wrong -------------------------------------------------------------------------------------------
-
-
-def _sentences(error: ValidationError, found: Gathered) -> Iterator[str]:
-    for problem in error.errors():
-        location = problem["loc"]
-        source = found.source(location)
-        if problem["type"] == "extra_forbidden":
-            yield f"{source}: there is no such setting; {meant(str(location[-1]), _names_around(location))}"
-        elif problem["type"] == "missing":
-            yield f"{found.source(location[:-1])}: {location[-1]!r} is missing"
-        else:
-            yield f"{source}: {sentence(problem, location)}"
-
-
-def _names_around(location: Location) -> list[str]:
-    model: Any = Settings
-    tables: dict[str, Any] = {"key": KeyTable, "[[agent]]": AgentTable}
-    for name in location[:-1]:
-        if isinstance(name, str):
-            model = tables.get(name) or model.model_fields[name].annotation
-    return [field.alias or name for name, field in model.model_fields.items() if field.alias != "[[agent]]"]
-
-
-def _all_scopes(settings: Any) -> Iterator[tuple[Location, Any]]:
-    yield (), settings
-    for at, table in enumerate(settings.agent_tables):
-        yield ("[[agent]]", at), table
-    for at, table in enumerate(settings.keys):
-        yield ("key", at), table
-
-
-def _said(scope: Any, table: str) -> dict[str, Any]:
-    found: dict[str, Any] = getattr(scope, table).model_dump(exclude_unset=True)
-    return found
-
-
-def _out_of_range(settings: Any, found: Gathered) -> Iterator[str]:
-    """Each setting is tried by itself, so that all that are wrong are named at once."""
-    own = field_names(DialogueSettings)
-    kinds = {"dialogue": DialogueSettings, **settings_types()}
-    for location, scope in _all_scopes(settings):
-        for table, kind in kinds.items():
-            for name, value in _said(scope, table).items():
-                try:
-                    (DialogueSettings if name in own else kind)(**{name: value})
-                except (ValueError, AudioError) as error:
-                    yield f"{found.source((*location, table, name))}: {error}"
-
-
-def _impossible(settings: Any, found: Gathered) -> Iterator[str]:
-    """What each value allows and the whole does not."""
-    for name in settings.provider:
-        try:
-            provider_named(name)
-        except UsageError as error:
-            yield f"{found.source(('provider',))}: {error}"
-    yield from _wrong_agents(settings, found)
-    for field, tables in (("value", settings.keys), ("name", settings.agent_tables)):
-        names = [getattr(table, field) for table in tables]
-        if len(set(names)) < len(names):
-            yield f"{found.source(('key' if field == 'value' else '[[agent]]',))}: the same {field} stands there twice"
-    tls = (settings.tls_port, settings.tls_cert, settings.tls_key)
-    if any(part is not None for part in tls) and None in tls:
-        yield "TLS needs all three of tls_port, tls_cert and tls_key"
-    closed = settings.auth.keys is not None
-    if not is_loopback(settings.host) and not closed:
-        yield (
-            f"{found.source(('host',))}: {settings.host} can be reached from the network, where any key would pass; "
-            'name the keys that may ([auth] keys = ["…"], EMU_KEYS), or stay on 127.0.0.1'
-        )
-
-
-def _wrong_agents(settings: Any, found: Gathered) -> Iterator[str]:
-    named = {table.name for table in settings.agent_tables}
-    asked: list[tuple[Location, str | None, set[str]]] = [
-        (("agent",), settings.agent, named),
-        (("agents", "default"), settings.agents.default, named),
-    ]
-    asked += [(("key", at, "agent"), table.agent, named) for at, table in enumerate(settings.keys)]
-    asked += [(("[[agent]]", at, "agent"), table.agent, set()) for at, table in enumerate(settings.agent_tables)]
-    for location, name, others in asked:
-        if name is not None and name not in others:
-            try:
-                make_agent(name)
-            except UsageError as error:
-                yield f"{found.source(location)}: {error}"

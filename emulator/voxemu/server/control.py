@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from .. import __version__
-from .answers import as_json
-from .registry import Registry
+from voxemu import __version__
+from voxemu.server.answers import as_json
+from voxemu.server.registry import Registry
 
 
 class Control:

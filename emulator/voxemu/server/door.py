@@ -1,8 +1,8 @@
 """Who may come in: the Host header, the Origin header, and what browsers are told (CORS).
 
-A page that a browser loaded from anywhere can reach a server on this machine: by DNS rebinding, which the Host header
-gives away, and by cross-origin requests, which the Origin header gives away. Both are refused with the flag that
-would let them in.
+A page that a browser loaded from anywhere can reach a server on this machine: by DNS rebinding, which the
+Host header gives away, and by cross-origin requests, which the Origin header gives away. Both are refused
+with the flag that would let them in.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from .config import Config, is_loopback
+from voxemu.server.addresses import is_loopback
+from voxemu.server.config import Config
 
 ALLOWED_HEADERS = "authorization, content-type, x-api-key"
 # By name: `*` does not cover Authorization.
@@ -31,18 +32,18 @@ class Door:
             self._origins.add(_origin(settings.public_url))
         self._vendors = {host for provider in config.providers.values() for host in provider.hosts}
 
-    # --- the Host header ------------------------------------------------------------------------------------
+    # --- the Host header --------------------------------------------------------------------------------
 
     def host_problem(self, request: web.Request) -> str | None:
         """Why this Host is refused; None when it is good."""
         host = _host_name(request.headers.get("Host", ""))
-        if not host or is_loopback(host) or host in self._hosts or host == _own_address(request):
+        if not host or is_loopback(host) or host in self._hosts or host == own_address(request):
             return None
         if request.secure and host in self._vendors:
             return None
         return f"the host {host!r} is not this server's; start it with --allow-host {host} to let it in"
 
-    # --- the Origin header ----------------------------------------------------------------------------------
+    # --- the Origin header ------------------------------------------------------------------------------
 
     def origin_problem(self, request: web.Request) -> str | None:
         """Why this Origin is refused; None when it is good, or when there is none (no browser)."""
@@ -63,9 +64,9 @@ class Door:
             return False
         if parts.scheme not in ("http", "https") or parts.path or "@" in parts.netloc:
             return False
-        return name in ("localhost", "127.0.0.1", "::1") or bool(host) and parts.netloc == host.lower()
+        return name in ("localhost", "127.0.0.1", "::1") or (bool(host) and parts.netloc == host.lower())
 
-    # --- what browsers are told -----------------------------------------------------------------------------
+    # --- what browsers are told -------------------------------------------------------------------------
 
     def tell(self, request: web.Request, response: web.StreamResponse) -> None:
         """Adds the CORS headers, to errors too: a page must be able to read them."""
@@ -91,7 +92,7 @@ def _host_name(host: str) -> str:
     return host if host.count(":") > 1 else host.partition(":")[0].rstrip(".")
 
 
-def _own_address(request: web.Request) -> str:
+def own_address(request: web.Request) -> str:
     """The address that this connection came in at: a name can be rebound, an address cannot."""
     transport = request.transport
     name = transport.get_extra_info("sockname") if transport is not None else None

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
-from ..agent import Agent
-from ..agents import Greeter, Tone, chime, make_agent, sine
-from ..audio import AudioFormat
-from ..dialogue.settings import DialogueSettings
-from ..record.audio_file import read_audio
+from voxemu.agent import Agent
+from voxemu.agents import Greeter, Tone, chime, make_agent, sine
+from voxemu.audio import AudioFormat
+from voxemu.dialogue.settings import DialogueSettings
+from voxemu.record.audio_file import read_audio
 
 
 def greeted(agent: Agent, settings: DialogueSettings) -> Agent:
@@ -28,8 +28,8 @@ def greeting_sound(greeting: str) -> Callable[[AudioFormat], bytes]:
         tone = make_agent(greeting)
         assert isinstance(tone, Tone)
         hertz, seconds = tone.hertz, tone.seconds
-        return lambda format: sine(format, hertz, seconds)
-    return lambda format: _file(greeting, format.rate)
+        return lambda asked: sine(asked, hertz, seconds)
+    return lambda asked: _file(greeting, asked.rate)
 
 
 @lru_cache(maxsize=64)

@@ -13,10 +13,10 @@ from typing import Any
 
 import jwt
 
-from ..errors import Refused
-from ..provider import Admission, Desk
-from .config import Config
-from .remarks import Remarks
+from voxemu.errors import Refused
+from voxemu.provider import Admission, Desk
+from voxemu.server.config import Config
+from voxemu.server.remarks import Remarks
 
 
 class Chance:

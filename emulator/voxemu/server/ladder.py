@@ -13,8 +13,8 @@ from typing import Annotated, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from ..errors import SettingsError, meant
-from .schema import field_at
+from voxemu.errors import SettingsError, meant
+from voxemu.server.schema import field_at
 
 PREFIX = "EMU_"
 NOT_OURS = ("EMU_KEY", "EMU_KEY_FILE", "EMU_URL", "EMU_CONFIG")
@@ -73,7 +73,7 @@ def _put_text(found: Gathered, path: tuple[str, ...], text: Any, source: str) ->
         found.problems.append(f"{source}: there is no setting {'.'.join(path)!r}; {meant(path[-1], where)}")
         return
     try:
-        kind = Annotated[(where.annotation, *where.metadata)] if where.metadata else where.annotation
+        kind: Any = Annotated[(where.annotation, *where.metadata)] if where.metadata else where.annotation
         value = TypeAdapter(kind).validate_python(text)
     except ValidationError as error:
         found.problems += [f"{source}: {sentence(problem, path)}" for problem in error.errors()[:1]]
@@ -81,7 +81,7 @@ def _put_text(found: Gathered, path: tuple[str, ...], text: Any, source: str) ->
     found.put(path, value, source)
 
 
-# --- the file ----------------------------------------------------------------------------------------------
+# --- the file -------------------------------------------------------------------------------------------
 
 
 def _read_file(found: Gathered, config: str | None) -> None:
@@ -151,19 +151,27 @@ def _anchor(tree: dict[str, Any], folder: Path) -> None:
             for inner in value:
                 if isinstance(inner, dict):
                     _anchor(inner, folder)
-        elif isinstance(value, str) and value and (
-            name in PATHS or (name == "greeting" and not value.startswith("tone"))
+        elif (
+            isinstance(value, str)
+            and value
+            and (name in PATHS or (name == "greeting" and not value.startswith("tone")))
         ):
             tree[name] = str(folder / value)
 
 
-# --- errors ------------------------------------------------------------------------------------------------
+# --- errors ---------------------------------------------------------------------------------------------
 
 
 def sentence(problem: Any, location: Location) -> str:
     """What is wrong with a value, as pydantic found it, in our words; a key's value is never shown."""
+    if problem["type"] in ("model_type", "model_attributes_type"):
+        return "must be a table"
     text: str = problem["msg"].removeprefix("Value error, ")
-    text = text.replace("Input should be", "must be").replace("a valid integer", "a whole number").replace("a valid ", "a ")
+    text = (
+        text.replace("Input should be", "must be")
+        .replace("a valid integer", "a whole number")
+        .replace("a valid ", "a ")
+    )
     given = problem["input"]
     secret = location[:1] in (("auth",), ("key",))
     if secret or not isinstance(given, str | int | float) or problem["type"] == "missing":

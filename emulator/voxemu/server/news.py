@@ -6,7 +6,7 @@ import json
 import time
 from typing import Any, TextIO
 
-from ..events import (
+from voxemu.events import (
     AgentFailed,
     BargedIn,
     Closed,
@@ -18,7 +18,7 @@ from ..events import (
     TurnEnded,
     Unrecognised,
 )
-from .registry import Record
+from voxemu.server.registry import Record
 
 CLOSE_NAMES = {1000: "normal", 1001: "going away", 1005: "no status", 1006: "the connection broke"}
 
@@ -53,13 +53,25 @@ class News:
         """Somebody was refused before there was a session."""
         if self.as_json:
             self._write(
-                _json({"type": "turned_away", "provider": provider, "what": what, "status": status, "text": text})
+                _json(
+                    {
+                        "type": "turned_away",
+                        "provider": provider,
+                        "what": what,
+                        "status": status,
+                        "text": text,
+                    }
+                )
             )
         else:
-            self._write(f"{_clock()}  {provider:<12} {'-':<8}  {what} turned away: {status} {printable(text)}")
+            self._write(
+                f"{_clock()}  {provider:<12} {'-':<8}  {what} turned away: {status} {printable(text)}"
+            )
 
     def remark(self, text: str) -> None:
-        self._write(_json({"type": "remark", "text": text}) if self.as_json else f"{_clock()}  {printable(text)}")
+        self._write(
+            _json({"type": "remark", "text": text}) if self.as_json else f"{_clock()}  {printable(text)}"
+        )
 
     def _line(self, record: Record, text: str) -> None:
         self._write(f"{_clock()}  {record.admission.provider:<12} {record.short_id}  {printable(text)}")
@@ -86,7 +98,12 @@ def telling(event: Event) -> str | None:
             return f"no audio came for a while ({samples} samples): taken for silence"
         case Closed(code=code, reason=reason, by=by):
             name = CLOSE_NAMES.get(code, "")
-            words = [f"closed {code}", f"({name})" if name else "", "by us" if by == "provider" else "", reason]
+            words = [
+                f"closed {code}",
+                f"({name})" if name else "",
+                "by us" if by == "provider" else "",
+                reason,
+            ]
             return " ".join(word for word in words if word)
         case FindingMade(code=code, rule=rule, seen=seen):
             return f"finding {code}: {seen} ({rule} `emu explain {code}`)"

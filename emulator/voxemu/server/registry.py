@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, deque
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from ..dialogue.session import Session
-from ..events import AgentAudioSent, Closed, Event, FindingMade, UserAudioSent
-from ..provider import Admission
-from ..record.masking import Mask
-from ..record.timeline import type_name
-from .config import Effective
+from voxemu.dialogue.session import Session
+from voxemu.events import AgentAudioSent, Closed, Event, FindingMade, UserAudioSent
+from voxemu.provider import Admission
+from voxemu.record.masking import Mask
+from voxemu.record.timeline import type_name
+from voxemu.server.config import Effective
 
 ENDED = 200
-EVENTS = 1000
+EVENTS = 500
 # Kept of one session, the newest; audio is counted and not kept.
 LONGEST = 2000
 # Characters kept of a text in an event.
@@ -126,6 +127,10 @@ class Registry:
 
 
 def _cut(value: Any) -> Any:
+    """A long text, or what would be one, cut short: what is kept of a session is bounded."""
+    if isinstance(value, dict | list):
+        text = json.dumps(value)
+        return value if len(text) <= LONGEST else text[:LONGEST] + "…"
     if isinstance(value, str) and len(value) > LONGEST:
         return value[:LONGEST] + "…"
     return value

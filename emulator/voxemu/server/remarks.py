@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from dataclasses import asdict
 
-from ..events import FindingMade
-from ..lint import finding
-from ..lint.pages import applies
-from ..provider import Admission
-from .news import News
-from .registry import Registry
-from .taps import Taps
+from voxemu.events import FindingMade
+from voxemu.lint import finding
+from voxemu.lint.pages import applies
+from voxemu.provider import Admission
+from voxemu.server.news import News
+from voxemu.server.registry import Registry
+from voxemu.server.taps import Taps
 
 
 class Remarks:

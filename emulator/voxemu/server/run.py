@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import json
+import logging
 import os
 import signal
 import socket
-import ssl
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
@@ -18,13 +17,14 @@ from typing import Any
 
 from aiohttp import web
 
-from .. import __version__
-from ..audio import AudioFormat
-from ..errors import SettingsError, UsageError
-from .app import Server, build
-from .config import Config, load
-from .greeting import greeting_sound
-from .news import News
+from voxemu import __version__
+from voxemu.audio import AudioFormat
+from voxemu.errors import SettingsError, UsageError
+from voxemu.server.addresses import bound_socket, tls_context, url_of
+from voxemu.server.app import Server, build
+from voxemu.server.config import Config, load
+from voxemu.server.greeting import greeting_sound
+from voxemu.server.news import News
 
 GRACE = 3.5
 # Seconds that the sessions have to end when the server stops; with the close of what is left, under 5.
@@ -57,13 +57,16 @@ def _check_writable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise SettingsError(f"--record: recordings cannot be written to {folder}: {error.strerror}") from error
+        raise SettingsError(
+            f"--record: recordings cannot be written to {folder}: {error.strerror}"
+        ) from error
 
 
 async def _serve(config: Config, news: News) -> int:
     async with running(config, news) as (server, report):
         settings = config.settings
         ready = Path(settings.ready_file) if settings.ready_file else None
+        logging.basicConfig(format="emu: %(message)s", level=logging.WARNING)
         stop = asyncio.Event()
         _on_signals(stop)
         if ready is not None:
@@ -100,20 +103,22 @@ async def running(config: Config, news: News) -> AsyncIterator[tuple[Server, dic
     """
     settings = config.settings
     server = build(config, news)
-    sockets = [_bound(settings.host, settings.port, "port")]
+    sockets = [bound_socket(settings.host, settings.port, "port")]
     context = None
     runner = web.AppRunner(
         server.app, access_log=None, handle_signals=False, shutdown_timeout=0.5, keepalive_timeout=30
     )
     try:
         if settings.tls_port is not None:
-            context = _tls(settings.tls_cert, settings.tls_key)
-            sockets.append(_bound(settings.host, settings.tls_port, "tls_port"))
+            context = tls_context(settings.tls_cert, settings.tls_key)
+            sockets.append(bound_socket(settings.host, settings.tls_port, "tls_port"))
         await runner.setup()
         await web.SockSite(runner, sockets[0]).start()
         if context is not None:
             await web.SockSite(runner, sockets[1], ssl_context=context).start()
         yield server, _report(config, sockets)
+        for site in list(runner.sites):
+            await site.stop()
         await _end_sessions(server)
     finally:
         await runner.cleanup()
@@ -124,53 +129,16 @@ async def running(config: Config, news: News) -> AsyncIterator[tuple[Server, dic
 async def _end_sessions(server: Server) -> None:
     server.calls.shut_down()
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(GRACE):
-            while server.calls.open_sockets:
-                await asyncio.sleep(0.01)
+        await asyncio.wait_for(server.calls.idle.wait(), GRACE)
 
 
-# --- addresses -----------------------------------------------------------------------------------------------
-
-
-def _bound(host: str, port: int, setting: str) -> socket.socket:
-    """One socket; ``localhost`` is the first address it has."""
-    try:
-        family, _, _, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(address[:2], family=family)
-    except socket.gaierror as error:
-        raise SettingsError(f"host {host!r} is no address of this machine: {error.strerror}") from error
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            what = f"{setting} {port} on {host} is taken; choose another, or 0 for any that is free"
-        elif error.errno == errno.EACCES:
-            what = f"{setting} {port} on {host} may not be used by this user; choose one above 1023"
-        else:
-            what = f"cannot listen on {host}, {setting} {port}: {os.strerror(error.errno or 0)}"
-        raise SettingsError(what) from error
-
-
-def _tls(cert: str, key: str) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    try:
-        context.load_cert_chain(cert, key)
-    except OSError as error:
-        # ssl.SSLError is one, too.
-        raise SettingsError(f"tls_cert {cert} and tls_key {key} cannot be used: {error.strerror or error}") from error
-    return context
-
-
-def _url(scheme: str, host: str, bound: socket.socket) -> str:
-    shown = host.strip("[]")
-    return f"{scheme}://{f'[{shown}]' if ':' in shown else shown}:{bound.getsockname()[1]}"
-
-
-# --- what is said when it listens ----------------------------------------------------------------------------
+# --- what is said when it listens -----------------------------------------------------------------------
 
 
 def _report(config: Config, sockets: list[socket.socket]) -> dict[str, Any]:
     host = config.settings.host
     shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    url = _url("http", shown, sockets[0])
+    url = url_of("http", shown, sockets[0])
     base = config.settings.public_url or url
     report = {
         "url": url,
@@ -182,7 +150,7 @@ def _report(config: Config, sockets: list[socket.socket]) -> dict[str, Any]:
         },
     }
     if len(sockets) > 1:
-        report["tls_url"] = _url("https", shown, sockets[1])
+        report["tls_url"] = url_of("https", shown, sockets[1])
     return report
 
 
@@ -190,9 +158,9 @@ def write_ready(path: Path, report: dict[str, Any]) -> None:
     """As a whole or not at all: whoever waits for the file never reads half of it."""
     try:
         handle, beside = tempfile.mkstemp(prefix=path.name, dir=path.parent)
-        with open(handle, "w") as file:
+        with open(handle, "w") as file:  # noqa: PTH123  an open file, not a path
             file.write(json.dumps(report) + "\n")
-        os.replace(beside, path)
+        Path(beside).replace(path)
     except OSError as error:
         raise SettingsError(f"the ready file {path} cannot be written: {error.strerror}") from error
 

@@ -1,8 +1,8 @@
 """What may be set: the tables of ``emu.toml``.
 
-The dialogue's and the providers' tables are made from their own dataclasses, so a setting is declared once, where it
-is used. Every field may be left out; what was said is ``model_dump(exclude_unset=True)``. Ranges that those
-dataclasses check themselves are checked by ``config``.
+The dialogue's and the providers' tables are made from their own dataclasses, so a setting is declared once,
+where it is used. Every field may be left out; what was said is ``model_dump(exclude_unset=True)``. Ranges
+that those dataclasses check themselves are tried in ``complaints``.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 from pydantic.functional_validators import AfterValidator
 
-from ..dialogue.settings import DialogueSettings
-from ..wire import PROVIDERS
+from voxemu.dialogue.settings import DialogueSettings
+from voxemu.wire import PROVIDERS
 
 
 class Table(BaseModel):
@@ -25,7 +25,7 @@ class Table(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-# --- kinds of values ----------------------------------------------------------------------------------------
+# --- kinds of values ------------------------------------------------------------------------------------
 
 
 def _listed(value: Any) -> Any:
@@ -54,6 +54,18 @@ def _http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _origin(value: str) -> str:
+    if value in ("null", "*") or (urlsplit(value).netloc and not urlsplit(value).path.strip("/")):
+        return value
+    raise ValueError("must be an origin like https://app.example.com, or null")
+
+
+def _host(value: str) -> str:
+    if "/" in value:
+        raise ValueError("must be a host name, without a scheme")
+    return value
+
+
 def _livekit(value: str) -> str:
     if value in ("auto", "embedded", "server") or urlsplit(value).scheme in ("ws", "wss", "http", "https"):
         return value
@@ -62,12 +74,14 @@ def _livekit(value: str) -> str:
 
 Word = Annotated[str, AfterValidator(_stripped)]
 Words = Annotated[list[Word], BeforeValidator(_listed)]
+Origins = Annotated[list[Annotated[Word, AfterValidator(_origin)]], BeforeValidator(_listed)]
+Hosts = Annotated[list[Annotated[Word, AfterValidator(_host)]], BeforeValidator(_listed)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Size = Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)]
 
 
-# --- tables made from dataclasses ------------------------------------------------------------------------------
+# --- tables made from dataclasses -----------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +94,9 @@ class _LivekitSettings:
 
 def settings_types() -> dict[str, type[Any]]:
     """The dataclass of each provider's own settings, by the name of its table."""
-    own: dict[str, type[Any]] = {table_name(name): provider.settings_type for name, provider in PROVIDERS.items()}
+    own: dict[str, type[Any]] = {
+        table_name(name): provider.settings_type for name, provider in PROVIDERS.items()
+    }
     return {"lyzr_livekit": _LivekitSettings} | own
 
 
@@ -120,7 +136,7 @@ _SCOPED: dict[str, Any] = {
 Scoped: Any = create_model("Scoped", __base__=Table, **_SCOPED)
 
 
-# --- the other tables ----------------------------------------------------------------------------------------
+# --- the other tables -----------------------------------------------------------------------------------
 
 
 class AuthTable(Table):
@@ -170,8 +186,8 @@ class Settings(Scoped):  # type: ignore[misc]
     record: Word | None = None
     seed: int | None = None
     public_url: Annotated[str, AfterValidator(_http_url)] | None = None
-    allow_host: Words = Field(default_factory=list)
-    allow_origin: Words = Field(default_factory=list)
+    allow_host: Hosts = Field(default_factory=list)
+    allow_origin: Origins = Field(default_factory=list)
     tls_port: Port | None = None
     tls_cert: Word | None = None
     tls_key: Word | None = None

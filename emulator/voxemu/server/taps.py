@@ -8,15 +8,15 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
-from ..engine import Tap
-from ..errors import RecordingError
-from ..events import Closed, Event, Note, Opened
-from ..lint import Linter
-from ..provider import Asked, Provider, Role
-from ..record import CallFacts, Recorder, fresh_directory
-from .config import Config
-from .news import News
-from .registry import Record
+from voxemu.engine import Tap
+from voxemu.errors import RecordingError
+from voxemu.events import Closed, Event, Note, Opened
+from voxemu.lint import Linter
+from voxemu.provider import Asked, Provider, Role
+from voxemu.record import CallFacts, Recorder, fresh_directory
+from voxemu.server.config import Config
+from voxemu.server.news import News
+from voxemu.server.registry import Record
 
 log = logging.getLogger("voxemu")
 
@@ -78,7 +78,9 @@ class Taps:
         )
         name = f"{datetime.fromisoformat(record.started).astimezone():%Y%m%d-%H%M%S}-{record.short_id}"
         try:
-            recorder = Recorder(fresh_directory(Path(root), provider.id, name), provider, Role.PROVIDER, facts)
+            recorder = Recorder(
+                fresh_directory(Path(root), provider.id, name), provider, Role.PROVIDER, facts
+            )
         except RecordingError as error:
             # The disk was good when the server started; the call is worth more than its recording.
             log.error("a call of %s is not recorded: %s", provider.id, error)

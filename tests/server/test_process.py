@@ -1,0 +1,162 @@
+"""``emu serve`` as a process: start, ready file, signals, and what is said when it cannot start."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import pytest
+
+pytestmark = pytest.mark.sockets
+
+Emu = Callable[..., "subprocess.Popen[str]"]
+Calling = Callable[[dict[str, Any]], socket.socket]
+PATIENCE = 20.0
+
+
+@pytest.fixture
+def emu(tmp_path: Path) -> Iterator[Emu]:
+    """Starts ``emu`` with these arguments in an empty folder."""
+    started: list[subprocess.Popen[str]] = []
+
+    def emu(*args: str, **env: str) -> subprocess.Popen[str]:
+        found = subprocess.Popen(
+            [sys.executable, "-m", "voxemu.cli", *args],
+            cwd=tmp_path,
+            env={
+                "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+                "EMU_LOKUTOR__ECHO_GUARD": "false",
+                "PATH": os.environ.get("PATH", ""),
+                **env,
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(found)
+        return found
+
+    yield emu
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def said(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    """Exit code, stdout, stderr."""
+    out, err = process.communicate(timeout=PATIENCE)
+    return process.returncode, out, err
+
+
+def ready(path: Path) -> dict[str, Any]:
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        if path.exists():
+            found: dict[str, Any] = json.loads(path.read_text())
+            return found
+        time.sleep(0.02)
+    raise AssertionError("the server did not get ready")
+
+
+def call(report: dict[str, Any]) -> socket.socket:
+    """A lokutor session on a bare socket, which reads nothing unless told to."""
+    host, _, port = report["url"].removeprefix("http://").rpartition(":")
+    connection = socket.create_connection((host, int(port)), timeout=PATIENCE)
+    connection.sendall(
+        b"GET /ws/agent?api_key=k HTTP/1.1\r\nHost: localhost\r\n"
+        b"Upgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    )
+    assert connection.recv(12) == b"HTTP/1.1 101"
+    return connection
+
+
+@pytest.fixture
+def calling() -> Iterator[Callable[[dict[str, Any]], socket.socket]]:
+    with ExitStack() as stack:
+        yield lambda report: stack.enter_context(call(report))
+
+
+def test_a_server_gets_ready_answers_and_stops(emu: Emu, calling: Calling, tmp_path: Path) -> None:
+    process = emu("serve", "--port", "0", "--ready-file", "ready.json", "--record", "calls")
+    report = ready(tmp_path / "ready.json")
+    assert stat.S_IMODE((tmp_path / "ready.json").stat().st_mode) == 0o600
+    assert (process.pid, True) == (report["pid"], report["url"].startswith("http://127.0.0.1:"))
+    assert report["providers"]["lokutor"]["start"].endswith("/ws/agent")
+    with urlopen(report["url"] + "/health", timeout=PATIENCE) as answered:
+        assert json.load(answered)["status"] == "ok"
+    calling(report)
+    process.send_signal(signal.SIGTERM)
+    code, out, err = said(process)
+    assert (code, err) == (0, "")
+    assert "keys   any" in out
+    assert "export LOKUTOR_SERVER_URL=ws://127.0.0.1:" in out
+    assert "closed 1012" in out
+    (folder,) = (tmp_path / "calls" / "lokutor").iterdir()
+    assert json.loads((folder / "manifest.json").read_text())["complete"] is True
+    assert not (tmp_path / "ready.json").exists()
+
+
+def test_json_says_where_it_listens_on_its_first_line(emu: Emu, tmp_path: Path) -> None:
+    process = emu("serve", "--json", EMU_PORT="0", EMU_READY_FILE="ready.json", EMU_KEYS="hush-hush")
+    report = ready(tmp_path / "ready.json")
+    process.send_signal(signal.SIGINT)
+    code, out, _ = said(process)
+    assert (0, report) == (code, json.loads(out.splitlines()[0]))
+    assert "hush" not in out
+
+
+def test_a_client_that_reads_nothing_does_not_hold_up_the_end(
+    emu: Emu, calling: Calling, tmp_path: Path
+) -> None:
+    config = "[dialogue]\ngreeting = 'tone:440:60'\nburst = true\n[limits]\noutbox = 8\n"
+    (tmp_path / "emu.toml").write_text(config)
+    process = emu("serve", "--port", "0", "--ready-file", "ready.json")
+    calling(ready(tmp_path / "ready.json"))
+    time.sleep(0.5)
+    began = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    assert said(process)[0] == 0
+    assert time.monotonic() - began < 5
+
+
+def test_a_port_that_is_taken_is_one_line(emu: Emu) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        code, out, err = said(emu("serve", "--port", port))
+    assert (code, out) == (2, "")
+    assert err == f"emu: port {port} on 127.0.0.1 is taken; choose another, or 0 for any that is free\n"
+
+
+@pytest.mark.parametrize(
+    ("args", "sentence"),
+    [
+        (["serve", "--port", "x"], "emu: --port: must be a whole number"),
+        (["serve", "--agent", "ecko"], "emu: --agent: there is no agent 'ecko'; did you mean 'echo'?"),
+        (["serve", "--host", "0.0.0.0"], "emu: --host: 0.0.0.0 can be reached from the network"),
+        (["serve", "--host", "192.0.2.1"], "emu: --host: 192.0.2.1 can be reached"),
+        (["serve", "--ready-file", "no/where"], "emu: the ready file no/where cannot be written"),
+        (
+            ["serve", "--tls-port", "0", "--tls-cert", "a.pem", "--tls-key", "b.pem"],
+            "emu: tls_cert a.pem and tls_key b.pem cannot be used: No such file or directory",
+        ),
+        (["sreve"], "emu: there is no command 'sreve'; did you mean 'serve'?"),
+        (["explain", "F-NOPE"], "emu: there is no finding 'F-NOPE'"),
+    ],
+)
+def test_what_cannot_be_is_a_sentence_and_2(emu: Emu, args: list[str], sentence: str) -> None:
+    code, out, err = said(emu(*args, EMU_SEED="1"))
+    assert (code, out) == (2, "")
+    assert err.startswith(sentence)
+    assert "Traceback" not in err
