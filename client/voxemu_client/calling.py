@@ -218,7 +218,6 @@ class _Ears:
 def verdict(outcomes: list[Outcome], script: Script) -> tuple[int, str]:
     """The exit code of calls that were connected, and why."""
     last = outcomes[-1]
-    account = last.caller.account
     if (trouble := lost(last)) is not None:
         return UNREACHABLE, str(trouble)
     if (breach := next((found for each in outcomes if (found := broken(each))), None)) is not None:
@@ -227,14 +226,17 @@ def verdict(outcomes: list[Outcome], script: Script) -> tuple[int, str]:
         return FAILED, f"no reply lasted {script.barge_in:g} s, so nobody was interrupted"
     turns = [turn for each in outcomes for turn in each.caller.account.turns]
     if turns and all(turn.reply is None for turn in turns):
-        return FAILED, "the agent never answered"
-    if account.ended is not None:
-        said = account.ended.reason or account.ended.cause
-        return DONE, f"the provider ended the session: {said}"
-    if last.closed.by == "caller":
-        return DONE, f"hung up ({last.closed.code})"
-    said = f" {last.closed.reason}" if last.closed.reason else ""
-    return DONE, f"the provider hung up ({last.closed.code}{said})"
+        return FAILED, f"the agent never answered: {_ending(last)}"
+    return DONE, _ending(last)
+
+
+def _ending(last: Outcome) -> str:
+    ended, closed = last.caller.account.ended, last.closed
+    if ended is not None:
+        return f"the provider ended the session: {ended.reason or ended.cause}"
+    said = f" {closed.reason}" if closed.reason else ""
+    who = "hung up" if closed.by == "caller" else "the provider hung up"
+    return f"{who} ({closed.code}{said})"
 
 
 def summarise(

@@ -64,6 +64,9 @@ class Outcome:
 
     @property
     def lost(self) -> bool:
+        ended = self.caller.account.ended
+        if ended is not None:
+            return ended.cause == "shutdown"
         return self.closed.by == "line" and self.closed.code in LOST
 
 
@@ -111,23 +114,23 @@ class Telephone:
         later one that cannot be placed counts as one of the ``reconnect``.
         """
         outcomes = [await self._place(script)]
-        while outcomes[-1].lost and len(outcomes) <= reconnect and not self._over.is_set():
-            wait = self._patience.again
-            for attempt in range(len(outcomes), reconnect + 1):
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._over.wait(), wait)
-                if self._over.is_set():
-                    return outcomes
-                rest = replace(script, clips=outcomes[-1].caller.unsaid)
-                try:
-                    outcomes.append(await self._place(rest))
-                    break
-                except (ConnectionLost, Refused):
-                    reconnect -= 1
-                    if attempt >= reconnect:
-                        return outcomes
+        wait = self._patience.again
+        for _ in range(reconnect):
+            if not outcomes[-1].lost or await self._nobody_waits(wait):
+                break
+            rest = replace(script, clips=outcomes[-1].caller.unsaid)
+            try:
+                outcomes.append(await self._place(rest))
+                wait = self._patience.again
+            except (ConnectionLost, Refused):
                 wait *= 2
         return outcomes
+
+    async def _nobody_waits(self, seconds: float) -> bool:
+        """After so long, or at once when the call is not wanted any more."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._over.wait(), seconds)
+        return self._over.is_set()
 
     async def _place(self, script: Script) -> Outcome:
         async with self._http() as http:
@@ -251,6 +254,18 @@ class Telephone:
             recorder.settle(clock())
 
 
+async def fetch(url: str) -> Any:
+    """The JSON at ``url``, of an emulator. Raises ConnectionLost, RemoteProtocolError."""
+    with _translated(url):
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10.0)) as http,
+            http.get(_as_given(url), allow_redirects=False) as got,
+        ):
+            if got.status != 200:
+                raise RemoteProtocolError(f"{_shown(url)} answered {got.status}")
+            return _body(await got.read())
+
+
 async def _turn_down_redirect(
     session: aiohttp.ClientSession, context: SimpleNamespace, params: Any
 ) -> NoReturn:
@@ -336,6 +351,8 @@ def broken(outcome: Outcome) -> str | None:
 def lost(outcome: Outcome) -> ConnectionLost | Refused | RemoteProtocolError | None:
     """The error that the end of this call amounts to; None when it ended as calls do."""
     closed, account = outcome.closed, outcome.caller.account
+    if account.ended is not None and outcome.lost:
+        return ConnectionLost(f"the provider ended the session: {account.ended.reason or 'shutdown'}")
     if closed.by != "line" and outcome.caller.was_let_in:
         return None
     said = closed.reason or (account.errors[-1] if account.errors else "no reason given")
