@@ -101,13 +101,7 @@ class Playback:
         self.received += samples
         self.dropped += samples
         self.late += samples
-        # Whoever wrote the samples down behind the others takes them back; the line itself plays on.
-        known, self._known = self._known, False
-        flushed = PlaybackFlushed(self.next, samples)
-        if not known:
-            return Placed(None, (flushed,))
-        self._known = True
-        return Placed(None, (flushed, PlaybackStarted(self.next)))
+        return Placed(None, (PlaybackFlushed(self.next, samples),))
 
     def end_reply(self) -> None:
         """What comes from here on belongs to another reply: silence before it is no underrun."""

@@ -14,6 +14,7 @@ from voxemu.agent import Call, Cue, HangUp, Say, Step, UserTurn
 from voxemu.agents import Greeter, make_agent, sine
 from voxemu.drive.link import Link
 from voxemu.drive.rehearsal import Told
+from voxemu.engine import Tapped
 from voxemu.events import (
     AgentAudioSent,
     BargedIn,
@@ -26,6 +27,7 @@ from voxemu.events import (
     InputStarted,
     MicrophoneCaptured,
     MicrophoneDropped,
+    Opened,
     PlaybackFlushed,
     PlaybackStarted,
     PlaybackUnderran,
@@ -35,9 +37,12 @@ from voxemu.events import (
     TurnStarted,
     UserAudioSent,
 )
-from voxemu.provider import Provider
+from voxemu.provider import Provider, Role, Target
+from voxemu.record import CallFacts, Recorder, Recording
 from voxemu.wire import PROVIDERS
+from voxemu_client.caller import Caller
 from voxemu_client.microphone import Silence
+from voxemu_client.script import Script
 from voxemu_client.speech import Clip
 
 providers = pytest.mark.parametrize("provider", PROVIDERS.values(), ids=list(PROVIDERS))
@@ -447,3 +452,33 @@ def test_the_figures_of_the_recording_are_those_of_the_summary(provider: Provide
     assert found == pytest.approx([turn["first_audio"] for turn in report["turns"]], abs=0.001)
     (barge,) = call.recording.manifest["barge_ins"]
     assert barge["stop"] == pytest.approx(report["barge_in"]["stop"], abs=0.001)
+
+
+def heard_of(tmp_path: Path, *replies: tuple[float, int, bytes]) -> tuple[Caller, Recording]:
+    """A caller that is sent this agent audio (seconds, generation, PCM16), recorded."""
+    caller = Caller(LOKUTOR, Target("ws://x"), Script(live=True, jitter_buffer=0.0))
+    recorder = Recorder(tmp_path, LOKUTOR, Role.CALLER, CallFacts())
+    engine = Tapped(caller, [recorder])
+    engine.receive(Opened(), 0.0)
+    for when, generation, pcm in replies:
+        engine.receive(AgentAudioSent(pcm, generation), when)
+    engine.receive(Closed(1000), 10.0)
+    recorder.close(10.0)
+    assert recorder.failure is None
+    return caller, Recording.open(tmp_path)
+
+
+def test_a_new_generation_that_begins_with_audio_cuts_off_the_old_one(tmp_path: Path) -> None:
+    old, new = sine(LOKUTOR.format, 440, 2.0), sine(LOKUTOR.format, 660, 1.0)
+    caller, recording = heard_of(tmp_path, (1.0, 1, old), (2.0, 2, new))
+    assert at(recording.right, 2 * 44_100, 3 * 44_100) == new
+    assert (caller.playback.heard, caller.playback.dropped) == (2 * 44_100, 44_100)
+    assert recording.manifest["audio"]["agent"]["dropped"] == 44_100
+
+
+def test_late_audio_of_an_old_generation_is_not_in_the_recording(tmp_path: Path) -> None:
+    old, new = sine(LOKUTOR.format, 440, 2.0), sine(LOKUTOR.format, 660, 1.0)
+    halves = new[:44_100], new[44_100:]
+    caller, recording = heard_of(tmp_path, (1.0, 2, halves[0]), (1.1, 1, old), (1.2, 2, halves[1]))
+    assert at(recording.right, 44_100, 2 * 44_100) == new
+    assert caller.playback.late == recording.manifest["audio"]["agent"]["dropped"] == 2 * 44_100
