@@ -1,8 +1,9 @@
 """Who is speaking, and since which sample: energy against two thresholds, counted in samples.
 
-The stream is cut into windows on a grid that begins at the first sample (and again after each `cut`), and every decision
-is taken at the end of a window, so the answer does not depend on how the audio was cut into messages. Sums over a window
-are exact (integers in float64), so it does not depend on the machine either.
+The stream is cut into windows on a grid that begins at the first sample (and again after each `cut`), and
+every decision is taken at the end of a window, so the answer does not depend on how the audio was cut
+into messages. Sums over a window are exact (integers in float64), so it does not depend on the machine
+either.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ _FULL_SCALE: Final = 32768.0
 class DetectionSettings:
     """When a sound is speech. Times in seconds, levels as RMS of full scale.
 
-    The threshold of 0.02 (-34 dBFS) is the one the vendors' own clients used: ordinary speech lies between -30 and
-    -16 dBFS while it is voiced, a laptop in a quiet room under -45 dBFS, and a test tone far above. Three windows of 20 ms
-    in a row keep clicks and key strokes out; half a second of hangover spans the pauses between words.
+    The threshold of 0.02 (-34 dBFS) is the one the vendors' own clients used: ordinary speech lies
+    between -30 and -16 dBFS while it is voiced, a laptop in a quiet room under -45 dBFS, and a test tone
+    far above. Three windows of 20 ms in a row keep clicks and key strokes out; half a second of hangover
+    spans the pauses between words.
 
     Raises ValueError naming the field and its range.
     """
@@ -36,8 +38,8 @@ class DetectionSettings:
     threshold: float = 0.02
     over_floor: float = 2.0  # and this many times the noise floor
     hysteresis: float = 0.5
-    # speech goes on above this share of the threshold, and above this share of the way from the floor to its multiple
-    # (a share of that multiple itself would fall below the noise)
+    # Speech goes on above this share of the threshold, and above this share of the way from the floor to
+    # its multiple (a share of that multiple itself would fall below the noise).
     window: float = 0.02
     echo_guard: bool = False
 
@@ -75,8 +77,9 @@ class SpeechEnded:
 class Detector:
     """Finds speech in a stream of S16LE mono at `rate` Hz whose next sample is at `position`.
 
-    `guard` is asked what of a loud window is not the agent's own voice coming back; it is needed, and used, when
-    `settings.echo_guard` says so. Raises ValueError for a rate out of range or a missing guard.
+    `guard` is asked what of a loud window is not the agent's own voice coming back; it is needed, and
+    used, when `settings.echo_guard` says so. Raises ValueError for a rate out of range or a missing
+    guard.
     """
 
     def __init__(
@@ -137,10 +140,11 @@ class Detector:
         return found
 
     def cut(self, position: int) -> SpeechEnded | None:
-        """The stream breaks off here and goes on at `position`: an input gap, a full turn, the end of the call.
+        """The stream breaks off and goes on at `position`: an input gap, a full turn, the end of the call.
 
-        Open speech ends with its last loud window. A part of a window and a sound not yet confirmed are dropped, because
-        nothing may join across the break. The noise floor is kept. Raises ValueError for a position already passed.
+        Open speech ends with its last loud window. A part of a window and a sound not yet confirmed are
+        dropped, because nothing may join across the break. The noise floor is kept. Raises ValueError for
+        a position already passed.
         """
         broke_off = self.position
         if position < broke_off:
@@ -158,13 +162,14 @@ class Detector:
     def _hear(self, window: bytes) -> SpeechStarted | SpeechEnded | None:
         samples = np.frombuffer(window, "<i2").astype(np.float64)
         total = float(samples.dot(self._ones))
-        power = float(samples.dot(samples)) - total * total / self._size  # without the mean: an offset is no sound
+        # Without the mean: an offset is no sound.
+        power = float(samples.dot(samples)) - total * total / self._size
         level = math.sqrt(max(0.0, power) / self._size) / _FULL_SCALE
         explained = False
         if self._guard is not None:
             self._guard.heard(window, self._done)
             if level >= self._stay_bar and self._guard.sounding():
-                level = min(level, self._guard.remains())
+                level = min(level, self._guard.remains(self._stay_bar))
                 explained = True
         self._done += self._size
         if self._speaking:
@@ -219,6 +224,5 @@ class Detector:
         """Both thresholds follow the floor."""
         settings, floor = self._settings, self._room.level
         self._start_bar = max(settings.threshold, settings.over_floor * floor)
-        self._stay_bar = max(
-            settings.hysteresis * settings.threshold, floor * (1 + settings.hysteresis * (settings.over_floor - 1))
-        )
+        above_floor = settings.hysteresis * (settings.over_floor - 1)
+        self._stay_bar = max(settings.hysteresis * settings.threshold, floor * (1 + above_floor))

@@ -1,0 +1,123 @@
+"""What the agent's audio sounded like, where on the user's axis it sounded, thinned out for comparison."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+
+_BLOCK_SECONDS: Final = 0.02
+_TAPS_PER_STEP: Final = 30
+_CUTOFF: Final = 0.86  # of half the thinned rate; 40 dB down where folding would matter
+_FULL_SCALE: Final = 32768.0
+_SILENT: Final = 1e-9  # mean square under which a block is as good as not there (a rounding bit is 1e-10)
+
+
+class Thinner:
+    """Low-passes and keeps every `step`-th sample, those whose position is a multiple of `step`.
+
+    Microphone and reference go through the same filter on the same grid, so that what is lost is lost on
+    both sides.
+    """
+
+    def __init__(self, rate: int, target: int) -> None:
+        self.step = max(1, rate // target)
+        self.rate = rate / self.step
+        count = _TAPS_PER_STEP * self.step if self.step > 1 else 1
+        self.reach = count - 1  # samples needed before the first
+        at = np.arange(count) - (count - 1) / 2
+        taps = np.sinc(at * _CUTOFF / self.step) * np.kaiser(count, 4.0)
+        self._kernel: Floats = (taps / taps.sum() / _FULL_SCALE).astype(np.float32)
+
+    def thin(self, pcm: bytes, position: int) -> Floats:
+        """S16LE from `reach` samples before `position`; what is kept from `position` on, full scale 1.0."""
+        samples = np.frombuffer(pcm, "<i2").astype(np.float32)
+        skip = -position % self.step
+        rows = np.lib.stride_tricks.sliding_window_view(samples, self.reach + 1)[skip :: self.step]
+        kept: Floats = np.ascontiguousarray(rows) @ self._kernel
+        return kept
+
+
+class Reference:
+    """Agent audio by position, silence elsewhere; kept for `keep` seconds behind what has `passed`."""
+
+    def __init__(self, rate: int, thinner: Thinner, keep: float) -> None:
+        self._thinner = thinner
+        self._length = round(_BLOCK_SECONDS * rate / thinner.step) * thinner.step  # samples in a block
+        self._thinned_length = self._length // thinner.step
+        self._silence = np.zeros(self._thinned_length, np.float32)
+        self._keep = round(keep * rate)
+        self._raw: dict[int, bytearray] = {}
+        self._thinned: dict[int, Floats] = {}
+        self._oldest = 0
+
+    def write(self, pcm: bytes, position: int) -> None:
+        """S16LE that sounds from `position` on; it replaces what was there."""
+        at = 0
+        while at < len(pcm):
+            block, offset = divmod(position + at // 2, self._length)
+            piece = pcm[at : at + 2 * (self._length - offset)]
+            raw = self._raw.get(block)
+            if raw is None:
+                raw = self._raw[block] = bytearray(2 * self._length)
+            raw[2 * offset : 2 * offset + len(piece)] = piece
+            self._touched(block)
+            at += len(piece)
+
+    def erase_from(self, position: int) -> None:
+        """Nothing sounds from here on."""
+        block, offset = divmod(position, self._length)
+        for index in [index for index in self._raw if index > block]:
+            del self._raw[index]
+            self._touched(index)
+        raw = self._raw.get(block)
+        if raw is not None:
+            raw[2 * offset :] = bytes(len(raw) - 2 * offset)
+            self._touched(block)
+
+    def passed(self, position: int) -> None:
+        """Nobody will ask for what lies `keep` before this position."""
+        oldest = (position - self._keep) // self._length
+        if oldest - self._oldest < 10:
+            return
+        self._oldest = oldest
+        for index in [index for index in self._raw if index < oldest]:
+            del self._raw[index]
+        for index in [index for index in self._thinned if index < oldest]:
+            del self._thinned[index]
+
+    def sounds(self, first: int, last: int) -> bool:
+        """Whether anything sounds in the blocks that hold these positions."""
+        for index in range(first // self._length, last // self._length + 1):
+            if index in self._raw:
+                block = self._block(index)
+                if float(block.dot(block)) > _SILENT * self._thinned_length:
+                    return True
+        return False
+
+    def read(self, first: int, count: int) -> Floats:
+        """`count` thinned samples, the first of index `first` (position `first * step`)."""
+        low, skip = divmod(first, self._thinned_length)
+        high = (first + count - 1) // self._thinned_length
+        joined = np.concatenate([self._block(index) for index in range(low, high + 1)])
+        return joined[skip : skip + count]
+
+    def _block(self, index: int) -> Floats:
+        found = self._thinned.get(index)
+        if found is not None:
+            return found
+        raw, before = self._raw.get(index), self._raw.get(index - 1)
+        if raw is None and before is None:
+            return self._silence
+        reach = self._thinner.reach
+        pcm = bytes(before)[2 * (self._length - reach) :] if before is not None else bytes(2 * reach)
+        pcm += bytes(raw) if raw is not None else bytes(2 * self._length)
+        thinned = self._thinned[index] = self._thinner.thin(pcm, index * self._length)
+        return thinned
+
+    def _touched(self, block: int) -> None:
+        self._thinned.pop(block, None)
+        self._thinned.pop(block + 1, None)  # the filter reaches back
