@@ -45,7 +45,7 @@ class Running:
 async def until(condition: Callable[[], object]) -> None:
     """Waits for what the server does by itself; not for long."""
     async with asyncio.timeout(5):
-        while not condition():
+        while not condition():  # noqa: ASYNC110  the server says nothing when it happens
             await asyncio.sleep(0.005)
 
 

@@ -11,6 +11,7 @@ import pytest
 from tests.server.conftest import Running, Start, until
 from tests.server.phone import dial
 from voxemu.agents import Echo
+from voxemu.errors import UsageError
 from voxemu.events import AgentAudioSent, ErrorReported, Interrupted, SessionEnded, SessionStarted
 from voxemu.wire import PROVIDERS
 
@@ -267,3 +268,50 @@ async def test_events_are_json_lines_without_audio(start: Start) -> None:
     assert types[0] == "session_opened"
     assert {"closed", "turn_ended", "transcribed", "speaking_started"} <= set(types)
     assert not {"user_audio_sent", "agent_audio_sent"} & set(types)
+
+
+@pytest.mark.parametrize(("provider", "code"), [("workbuddy", 4500), ("lokutor", 1011), ("lyzr-sip", 1011)])
+async def test_a_session_that_cannot_be_set_up_is_closed_and_the_server_lives(
+    start: Start, provider: str, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emu = await start()
+
+    def broken(*_: object) -> None:
+        raise UsageError("the greeting is gone")
+
+    monkeypatch.setattr("voxemu.server.calls.greeted", broken)
+    phone = await dial(emu.client, provider, emu.url)
+    await phone.hear(ErrorReported)
+    assert await phone.hear(None) == code
+    assert (await emu.get("/health"))["sessions"] == 0
+
+
+async def test_a_call_that_cannot_be_recorded_goes_on(
+    start: Start, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    emu = await start(record=str(tmp_path / "calls"))
+    (tmp_path / "calls" / "lokutor").write_text("in the way")
+    phone = await dial(emu.client, "lokutor", emu.url)
+    await phone.speak()
+    await phone.hear(AgentAudioSent)
+    assert "a call of lokutor is not recorded" in caplog.text
+    await phone.ws.close()
+
+
+async def test_a_reader_that_leaves_does_not_end_calls(start: Start) -> None:
+    emu = await start()
+    emu.out.close()
+    phone = await dial(emu.client, "lokutor", emu.url)
+    await phone.speak()
+    await phone.hear(AgentAudioSent)
+    await phone.ws.close()
+
+
+async def test_what_strangers_send_cannot_move_the_cursor(start: Start) -> None:
+    emu = await start()
+    phone = await dial(emu.client, "lokutor", emu.url)
+    await phone.hear(SessionStarted)
+    await phone.ws.close(message=b"bye\x1b[2J\nfake line")
+    await all_over(emu)
+    assert "\x1b" not in emu.out.getvalue()
+    assert "\nfake line" not in emu.out.getvalue()

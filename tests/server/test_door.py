@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import ssl
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from aiohttp import WSServerHandshakeError
 
 from tests.server.conftest import Running, Start, until
@@ -136,6 +139,22 @@ async def test_a_body_over_the_limit_is_413(start: Start) -> None:
     assert (await asked(emu, "POST", START, data=bytes(70_000)))[0] == 413
 
 
+async def test_a_body_that_is_not_encoded_as_it_says_is_400(start: Start) -> None:
+    emu = await start()
+    headers = {"Content-Encoding": "gzip"}
+    assert (await asked(emu, "POST", START, data=b"{}", headers=headers))[0] == 400
+
+
+async def test_an_expectation_that_cannot_be_met_is_417(start: Start) -> None:
+    emu = await start()
+    assert (await asked(emu, "POST", START, data=b"{}", headers={"Expect": "tea"}))[0] == 417
+
+
+async def test_a_body_can_be_expected_first(start: Start) -> None:
+    emu = await start()
+    assert (await asked(emu, "POST", START, json={"agentId": "a"}, expect100=True))[0] == 200
+
+
 async def test_a_tampered_url_is_told_so_and_closed(start: Start) -> None:
     emu = await start()
     ws = await emu.client.ws_connect(emu.url + "/session/stream/x?ticket=y")
@@ -258,6 +277,22 @@ async def test_urls_follow_the_public_url(start: Start) -> None:
     _, body, _ = await asked(emu, "POST", TOKEN, headers={"Authorization": "Bearer k"})
     assert body["ws_url"] == "wss://emu.example.com/api/v1/sdk/ws"
     assert emu.report["providers"]["lokutor"]["start"] == "wss://emu.example.com/ws/agent"
+
+
+async def test_a_tls_listener_answers_for_the_vendors_own_host(start: Start, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    certificate = authority.issue_cert("voice-sip.voice.lyzr.app", "127.0.0.1")
+    certificate.private_key_and_cert_chain_pem.write_to_path(tmp_path / "both.pem")
+    pem = str(tmp_path / "both.pem")
+    emu = await start(tls_port="0", tls_cert=pem, tls_key=pem)
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    url = emu.report["tls_url"] + START
+    headers = {"Host": "voice-sip.voice.lyzr.app"}
+    async with emu.client.post(url, json={"agentId": "a"}, headers=headers, ssl=trusting) as answered:
+        body = await answered.json()
+    assert body["wsUrl"].startswith("wss://voice-sip.voice.lyzr.app/session/")
+    assert (await asked(emu, "POST", START, json={"agentId": "a"}, headers=headers))[0] == 403
 
 
 async def test_only_the_chosen_providers_are_served(start: Start) -> None:

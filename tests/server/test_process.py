@@ -131,6 +131,18 @@ def test_a_client_that_reads_nothing_does_not_hold_up_the_end(
     assert time.monotonic() - began < 5
 
 
+def test_a_second_signal_ends_it_at_once(emu: Emu, calling: Calling, tmp_path: Path) -> None:
+    process = emu("serve", "--port", "0", "--ready-file", "ready.json")
+    calling(ready(tmp_path / "ready.json"))
+    process.send_signal(signal.SIGINT)
+    until = time.monotonic() + 1.5
+    # The client does not answer the close, so the first signal alone takes two seconds.
+    while process.poll() is None and time.monotonic() < until:
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.1)
+    assert said(process)[0] == 130
+
+
 def test_a_port_that_is_taken_is_one_line(emu: Emu) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])

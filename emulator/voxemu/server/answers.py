@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from voxemu.provider import Answered
 from voxemu.server.door import Door, Handler
@@ -68,9 +69,34 @@ async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse
         return await handler(request)
     except web.HTTPException as refused:
         return _refused(request, refused)
+    except (web.RequestPayloadError, ConnectionError):
+        return as_json(400, {"error": "the body could not be read; is it complete, and encoded as it says?"})
     except Exception:
         log.exception("%s %s broke", request.method, request.path)
         return as_json(500, {"error": "internal error"})
+
+
+async def expected(request: web.Request) -> web.StreamResponse | None:
+    """Answers an Expect header before the body comes."""
+    if request.headers.get("Expect", "").lower() != "100-continue":
+        return as_json(417, {"error": "of Expect, only 100-continue can be met"})
+    assert request.transport is not None
+    request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    return None
+
+
+class Quietly(logging.Filter):
+    """What aiohttp logs about a request that is no HTTP: in one line, and without the request.
+
+    Its own text shows the request line, and a key may stand there.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, HttpProcessingError | web.RequestPayloadError):
+            record.msg, record.args = "a request that is no valid HTTP: %s", (type(error).__name__,)
+            record.exc_info = None
+        return True
 
 
 def _refused(request: web.Request, refused: web.HTTPException) -> web.Response:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from voxemu.provider import Answered, Asked, Provider
-from voxemu.server.answers import answer, as_json, error_in, guarding
+from voxemu.server.answers import answer, as_json, error_in, expected, guarding
 from voxemu.server.calls import Calls
 from voxemu.server.config import Config
 from voxemu.server.control import Control
@@ -61,7 +61,7 @@ class Reception:
 
     def add_to(self, router: web.UrlDispatcher) -> None:
         for route in self._provider.routes:
-            router.add_route(route.method, route.path, self.answer)
+            router.add_route(route.method, route.path, self.answer, expect_handler=expected)
         router.add_get(self._provider.socket_path, self.upgrade, allow_head=False)
 
     async def answer(self, request: web.Request) -> web.Response:
@@ -73,7 +73,12 @@ class Reception:
     async def upgrade(self, request: web.Request) -> web.StreamResponse:
         if not web.WebSocketResponse().can_prepare(request).ok:
             return self._told(
-                as_json(426, {"error": f"{request.path} is a websocket"}, {"Upgrade": "websocket"}), request
+                as_json(
+                    426,
+                    {"error": f"{request.path[:200]} is a websocket: connect with ws:// or wss://"},
+                    {"Upgrade": "websocket"},
+                ),
+                request,
             )
         asked = self._asked(request, b"")
         outcome = self._calls.judge(self._provider, asked)

@@ -16,7 +16,7 @@ from voxemu.drive.pump import Pump, PumpLimits
 from voxemu.drive.websocket import AiohttpSocket
 from voxemu.engine import Engine, Tap, Tapped
 from voxemu.errors import Refused, VoxemuError
-from voxemu.events import Closed, EndAsked, Event, Opened
+from voxemu.events import Closed, EndAsked, ErrorReported, Event, Opened
 from voxemu.provider import Admission, Answered, Asked, Codec, Key, Message, Provider, Role, TokenAwaited
 from voxemu.server.config import Config
 from voxemu.server.greeting import greeted
@@ -28,6 +28,11 @@ from voxemu.server.taps import Taps
 log = logging.getLogger("voxemu")
 
 Outcome = Admission | TokenAwaited | tuple[Event, ...]
+
+NOT_SET_UP = (
+    ErrorReported("The session could not be set up; the server's log says why"),
+    Closed(1011, "session setup failed", "provider"),
+)
 
 
 class Calls:
@@ -157,8 +162,8 @@ class _Call:
             case Admission():
                 try:
                     return self._session(outcome, None)
-                except Refused as refused:
-                    return Rebuff(_told(self._provider, refused.why))
+                except Refused:
+                    return Rebuff(NOT_SET_UP)
             case TokenAwaited(seconds=seconds):
                 # One codec reads throughout; whose settings it writes with is known with the token.
                 self.codec = Respelled(self.codec)
@@ -191,11 +196,6 @@ class _Call:
             self._calls.never_began(self._provider, closed)
         else:
             self._calls.ended(self._record, closed, now)
-
-
-def _told(provider: Provider, why: str) -> tuple[Event, ...]:
-    text = "the session could not be set up"
-    return provider.refusal(why) or (Closed(1011, text, "provider"),)
 
 
 class Rebuff:

@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from voxemu.agent import Agent
-from voxemu.agents import Greeter, Tone, chime, make_agent, sine
+from voxemu.agents import Greeter, Tone, chime, make_agent, names_an_agent, sine
 from voxemu.audio import AudioFormat
 from voxemu.dialogue.settings import DialogueSettings
 from voxemu.record.audio_file import read_audio
@@ -24,9 +24,7 @@ def greeting_sound(greeting: str) -> Callable[[AudioFormat], bytes]:
     """What makes the sound at a call's rate. Raises UsageError for a tone that nobody could hear."""
     if not greeting:
         return chime
-    if greeting.startswith("tone") and not Path(greeting).exists():
-        tone = make_agent(greeting)
-        assert isinstance(tone, Tone)
+    if names_an_agent(greeting) and isinstance(tone := make_agent(greeting), Tone):
         hertz, seconds = tone.hertz, tone.seconds
         return lambda asked: sine(asked, hertz, seconds)
     return lambda asked: _file(greeting, asked.rate)

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from voxemu.agents import names_an_agent
 from voxemu.errors import SettingsError, meant
 from voxemu.server.schema import field_at
 
@@ -154,7 +155,7 @@ def _anchor(tree: dict[str, Any], folder: Path) -> None:
         elif (
             isinstance(value, str)
             and value
-            and (name in PATHS or (name == "greeting" and not value.startswith("tone")))
+            and (name in PATHS or (name == "greeting" and not names_an_agent(value)))
         ):
             tree[name] = str(folder / value)
 

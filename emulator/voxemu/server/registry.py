@@ -8,7 +8,15 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from voxemu.dialogue.session import Session
-from voxemu.events import AgentAudioSent, Closed, Event, FindingMade, UserAudioSent
+from voxemu.events import (
+    AgentAudioSent,
+    Closed,
+    Event,
+    FindingMade,
+    Ponged,
+    ThinkingSoundSent,
+    UserAudioSent,
+)
 from voxemu.provider import Admission
 from voxemu.record.masking import Mask
 from voxemu.record.timeline import type_name
@@ -47,11 +55,13 @@ class Record:
         return self.id[:8]
 
     def saw(self, event: Event, since: float) -> dict[str, Any] | None:
-        """Counts and keeps the event; as it was kept, None for audio."""
+        """Counts and keeps the event; as it was kept, None for audio and signs of life, which are not."""
         kind = type_name(type(event))
         self.counters[kind] += 1
-        if isinstance(event, UserAudioSent | AgentAudioSent):
+        if isinstance(event, UserAudioSent | AgentAudioSent | ThinkingSoundSent):
             self.counters[f"{kind}_bytes"] += len(event.pcm)
+            return None
+        if isinstance(event, Ponged):
             return None
         fields_said = self._plain(event)
         said = {"t": round(since * 1000), "type": kind, **fields_said}

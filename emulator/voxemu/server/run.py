@@ -21,6 +21,7 @@ from voxemu import __version__
 from voxemu.audio import AudioFormat
 from voxemu.errors import SettingsError, UsageError
 from voxemu.server.addresses import bound_socket, tls_context, url_of
+from voxemu.server.answers import Quietly
 from voxemu.server.app import Server, build
 from voxemu.server.config import Config, load
 from voxemu.server.greeting import greeting_sound
@@ -35,7 +36,16 @@ def serve(config_file: str | None, environ: Mapping[str, str], flags: Mapping[st
     config = load(config_file, environ, flags)
     check_ahead(config)
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    set_up_logging()
     return asyncio.run(_serve(config, News(sys.stdout, as_json=config.settings.json_lines)))
+
+
+def set_up_logging() -> None:
+    """What goes wrong is said on stderr; nothing that a request carries, since keys are among it."""
+    logging.basicConfig(format="emu: %(message)s", level=logging.WARNING)
+    logging.getLogger("aiohttp.server").addFilter(Quietly())
+    # It warns of every client that offers a subprotocol; none of the providers has one.
+    logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)
 
 
 def check_ahead(config: Config) -> None:
@@ -63,10 +73,11 @@ def _check_writable(folder: Path) -> None:
 
 
 async def _serve(config: Config, news: News) -> int:
+    ready = Path(config.settings.ready_file) if config.settings.ready_file else None
+    if ready is not None:
+        # One that another run left behind would be believed.
+        ready.unlink(missing_ok=True)
     async with running(config, news) as (server, report):
-        settings = config.settings
-        ready = Path(settings.ready_file) if settings.ready_file else None
-        logging.basicConfig(format="emu: %(message)s", level=logging.WARNING)
         stop = asyncio.Event()
         _on_signals(stop)
         if ready is not None:

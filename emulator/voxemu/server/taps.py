@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
+from random import Random
 
 from voxemu.engine import Tap
 from voxemu.errors import RecordingError
@@ -77,10 +78,11 @@ class Taps:
             input_rate=effective.dialogue.input_rate,
         )
         name = f"{datetime.fromisoformat(record.started).astimezone():%Y%m%d-%H%M%S}-{record.short_id}"
+        # Asked only whether an event is sent at all, which no dice decide.
+        words = provider.codec(Role.PROVIDER, effective.wire, Random(0))
         try:
-            recorder = Recorder(
-                fresh_directory(Path(root), provider.id, name), provider, Role.PROVIDER, facts
-            )
+            directory = fresh_directory(Path(root), provider.id, name)
+            recorder = Recorder(directory, provider, Role.PROVIDER, facts, words)
         except RecordingError as error:
             # The disk was good when the server started; the call is worth more than its recording.
             log.error("a call of %s is not recorded: %s", provider.id, error)
