@@ -70,7 +70,13 @@ def service(provider: Provider, seed: int) -> list[tuple[float, Event]]:
         now += rng.choice((0.0, 0.3, 1.6))
         generation += rng.choice((0, 1))
         odd: list[Event] = [Interrupted(), ThinkingStarted(generation), SpeakingStarted(), ListeningStarted()]
-        odd += [Congested(), Cleared(), Transcribed("agent", "…"), ErrorReported("no"), Unrecognised("not_json", "no")]
+        odd += [
+            Congested(),
+            Cleared(),
+            Transcribed("agent", "…"),
+            ErrorReported("no"),
+            Unrecognised("not_json", "no"),
+        ]
         said.append((now, rng.choice([*odd, MicrophoneCaptured(voice)])))
     return [*said, (now + 1, Closed(1005))]
 
@@ -99,7 +105,9 @@ def test_after_advancing_the_deadline_lies_in_the_future(provider: Provider, how
 
 @callers
 def test_the_same_inputs_give_the_same_outputs(provider: Provider, how: str) -> None:
-    assert run(caller_of(provider, how), service(provider, 2)) == run(caller_of(provider, how), service(provider, 2))
+    assert run(caller_of(provider, how), service(provider, 2)) == run(
+        caller_of(provider, how), service(provider, 2)
+    )
 
 
 @callers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
@@ -51,7 +52,7 @@ FRAME = 0.02
 HUNG_UP = Closed(1000, "", "caller")
 
 
-# --- turns ---------------------------------------------------------------------------------------------------
+# --- turns ----------------------------------------------------------------------
 
 
 @providers
@@ -79,7 +80,7 @@ def test_the_first_clip_begins_half_a_second_after_the_microphone_opened(provide
 @providers
 def test_the_next_clip_waits_for_a_second_of_quiet_after_the_reply(provider: Provider) -> None:
     call = play(provider, [clip(provider, 1.0), clip(provider, 0.5)])
-    first, second = call.user.all(TurnStarted)
+    _, second = call.user.all(TurnStarted)
     begun = call.user.all(PlaybackStarted)[0].position
     gap = call.seconds(second.position - begun) - 1.0
     # The reply lasts 1 s; then 1 s of quiet, the next slot of the grid, and 100 ms of silence in the clip.
@@ -131,7 +132,11 @@ def test_the_goodbye_of_the_page_comes_before_the_close() -> None:
 
 def test_opening_messages_go_out_before_any_audio() -> None:
     call = play(LOKUTOR, [clip(LOKUTOR, 0.5)], opening=PROMPT)
-    first = [type(event) for _, event in call.service.events if isinstance(event, (*map(type, PROMPT), UserAudioSent))]
+    first = [
+        type(event)
+        for _, event in call.service.events
+        if isinstance(event, (*map(type, PROMPT), UserAudioSent))
+    ]
     assert first[:2] == [type(PROMPT[0]), UserAudioSent]
 
 
@@ -146,7 +151,7 @@ def test_a_provider_that_lets_no_audio_in_is_given_up() -> None:
     assert not call.caller.was_let_in
 
 
-# --- the sending grid ------------------------------------------------------------------------------------------
+# --- the sending grid ----------------------------------------------------------------------
 
 
 @providers
@@ -190,7 +195,7 @@ def test_keepalive_sends_one_frame_of_zeros_at_a_time() -> None:
     call = play(WORKBUDDY, [clip(WORKBUDDY, 0.5)], agent=Mute(), silence=Silence("keepalive", 2.0))
     pauses = [at for at, pcm in call.sent if silent(pcm)]
     after = [at for at in pauses if at > 1.5]
-    assert [round(b - a, 6) for a, b in zip(after, after[1:], strict=False)] == [2.0] * (len(after) - 1)
+    assert [round(b - a, 6) for a, b in pairwise(after)] == [2.0] * (len(after) - 1)
     assert len(after) >= 4
 
 
@@ -207,7 +212,7 @@ def test_lyzr_declares_the_rate_of_every_message() -> None:
     assert {event.rate for event in call.service.all(UserAudioSent)} == {48_000}
 
 
-# --- barge-in ------------------------------------------------------------------------------------------------
+# --- barge-in -------------------------------------------------------------------------------------
 
 
 def interrupted(provider: Provider, **how: object) -> Played:
@@ -287,7 +292,7 @@ def test_a_clip_that_is_being_said_is_broken_off_by_the_barge_in() -> None:
     assert first.seconds < 2
 
 
-# --- half duplex ---------------------------------------------------------------------------------------------
+# --- half duplex ----------------------------------------------------------------------
 
 
 @providers
@@ -295,7 +300,12 @@ def test_half_duplex_sends_zeros_while_the_agent_sounds_and_the_clip_waits(provi
     agent = Greeter(make_agent("tone:440:1"), "Hello", lambda axis: sine(axis, 500, 2.0))
     said = clip(provider, 1.0)
     call = play(
-        provider, [said], agent=agent, half_duplex=True, lead=0.1, session={"ready_delay": 0.3, "barge_in": "off"}
+        provider,
+        [said],
+        agent=agent,
+        half_duplex=True,
+        lead=0.1,
+        session={"ready_delay": 0.3, "barge_in": "off"},
     )
     sounded = call.user.all(PlaybackStarted)[0].position
     start, end = call.seconds(sounded), call.seconds(sounded) + 2.0
@@ -305,7 +315,7 @@ def test_half_duplex_sends_zeros_while_the_agent_sounds_and_the_clip_waits(provi
     assert abs(len(loud) - len(said.pcm) + 4 * provider.format.samples(0.1)) <= 2 * frame
 
 
-# --- a real microphone ---------------------------------------------------------------------------------------
+# --- a real microphone ----------------------------------------------------------------------
 
 
 def test_a_microphone_becomes_frames_and_the_call_ends_when_asked() -> None:
@@ -329,7 +339,7 @@ def test_a_microphone_that_stalls_leaves_a_gap() -> None:
     assert [round(WORKBUDDY.format.seconds(gap.samples), 2) for gap in gaps] == [1.86, 0.96]
 
 
-# --- trouble -------------------------------------------------------------------------------------------------
+# --- trouble ----------------------------------------------------------------------
 
 
 @providers
@@ -404,7 +414,7 @@ def test_an_error_is_noted_and_the_call_goes_on() -> None:
     assert call.user.events[-1][1] == HUNG_UP
 
 
-# --- the recording ---------------------------------------------------------------------------------------------
+# --- the recording ----------------------------------------------------------------------
 
 
 @providers

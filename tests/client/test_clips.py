@@ -49,7 +49,9 @@ def test_the_tail_of_a_resampled_clip_is_not_lost(tmp_path: Path, wanted: int) -
     assert np.abs(ints(pcm)[-wanted // 100 :]).max() > 10_000
 
 
-@pytest.mark.parametrize(("suffix", "subtype"), [("wav", "PCM_24"), ("wav", "FLOAT"), ("flac", "PCM_16"), ("ogg", "VORBIS")])
+@pytest.mark.parametrize(
+    ("suffix", "subtype"), [("wav", "PCM_24"), ("wav", "FLOAT"), ("flac", "PCM_16"), ("ogg", "VORBIS")]
+)
 def test_formats_are_read_alike(tmp_path: Path, suffix: str, subtype: str) -> None:
     tone = (0.4 * np.sin(np.arange(16_000) * 2 * np.pi * 440 / 16_000)).astype(np.float32)
     pcm = read_audio(written(tmp_path / f"a.{suffix}", tone, 16_000, subtype=subtype), 16_000)
