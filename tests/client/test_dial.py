@@ -89,7 +89,9 @@ async def test_the_key_is_in_none_of_the_recorded_files(
     provider: Provider, start: Start, tmp_path: Path
 ) -> None:
     server = await start()
-    (outcome,) = await telephone(provider, server.url, recordings=tmp_path / "recordings").call(brief(provider))
+    (outcome,) = await telephone(provider, server.url, recordings=tmp_path / "recordings").call(
+        brief(provider)
+    )
     assert outcome.recording is not None
     files = [file for file in outcome.recording.iterdir() if file.is_file()]
     assert len(files) == 4
