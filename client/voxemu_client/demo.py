@@ -1,7 +1,7 @@
-"""``python -m voxemu_client.demo``: one recorded call with speech to every provider, interrupting the agent once.
+"""``python -m voxemu_client.demo``: one recorded call to every provider, interrupting the agent once.
 
-It starts an emulator of its own on a free port, places the calls side by side, and prints where the recordings
-are and what came of the calls. Exit code 0 when every call was answered and interrupted.
+It starts an emulator of its own on a free port, places the calls side by side, and prints where the
+recordings are and what came of the calls. Exit code 0 when every call was answered and interrupted.
 """
 
 from __future__ import annotations
@@ -102,14 +102,20 @@ async def emulator(recordings: Path) -> AsyncIterator[str]:
 async def _listening(child: asyncio.subprocess.Process, ready: Path, log: Path) -> str:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(PATIENCE):
-            while not ready.exists() and child.returncode is None:
+            # The file comes from another process: there is nothing to await.
+            while not _written(ready) and child.returncode is None:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
-    if not ready.exists():
-        said = log.read_text(errors="replace").strip()[-600:] or "it said nothing"
-        raise ConnectionLost(f"the emulator did not start: {said}")
-    url = json.loads(ready.read_text())["url"]
+    if not (report := _written(ready)):
+        raise ConnectionLost(
+            f"the emulator did not start: {_written(log).strip()[-600:] or 'it said nothing'}"
+        )
+    url = json.loads(report)["url"]
     assert isinstance(url, str)
     return url
+
+
+def _written(path: Path) -> str:
+    return path.read_text(errors="replace") if path.exists() else ""
 
 
 async def _stop(child: asyncio.subprocess.Process) -> None:

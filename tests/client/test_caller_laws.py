@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -34,7 +35,7 @@ from voxemu_client.caller import Caller
 from voxemu_client.microphone import Silence
 from voxemu_client.script import Script
 
-SCRIPTS = {
+SCRIPTS: dict[str, dict[str, Any]] = {
     "plain": {},
     "barge-in": {"barge_in": 0.2},
     "suppress": {"silence": Silence("suppress")},
@@ -54,7 +55,7 @@ callers = pytest.mark.parametrize(
 def caller_of(provider: Provider, how: str) -> Caller:
     settings = SCRIPTS[how]
     clips = () if "live" in settings else (clip(provider, 0.4), clip(provider, 0.6), clip(provider, 0.3))
-    return Caller(provider, Target("ws://x"), Script(clips, clip(provider, 0.2, "stop"), **settings))  # type: ignore[arg-type]
+    return Caller(provider, Target("ws://x"), Script(clips, clip(provider, 0.2, "stop"), **settings))
 
 
 def service(provider: Provider, seed: int) -> list[tuple[float, Event]]:

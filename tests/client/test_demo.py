@@ -53,6 +53,6 @@ async def test_the_emulator_is_started_and_stopped(tmp_path: Path) -> None:
 @pytest.mark.sockets
 async def test_an_emulator_that_does_not_start_says_why(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConnectionLost, match="the emulator did not start: .*recordings"):
+    with pytest.raises(ConnectionLost, match=r"the emulator did not start: .*recordings"):
         async with demo.emulator(tmp_path / "file" / "recordings"):
             pass

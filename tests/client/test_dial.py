@@ -142,7 +142,7 @@ def says(status: int, body: str, kind: str = "application/json") -> Callable[[we
 
 
 async def test_where_no_server_is_the_call_cannot_be_placed() -> None:
-    with pytest.raises(ConnectionLost, match="cannot be reached .* is the server running"):
+    with pytest.raises(ConnectionLost, match=r"cannot be reached .* is the server running"):
         await telephone(LYZR, "http://127.0.0.1:1").call(brief(LYZR))
 
 
