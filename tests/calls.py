@@ -29,7 +29,8 @@ def speech(format: AudioFormat, seconds: float, hertz: float = 180.0) -> bytes:
     turn = 2 * math.pi * hertz / format.rate
     partials = ((1, 0.6), (2, 0.3), (5, 0.1))
     return array(
-        "h", (round(LOUD * sum(level * math.sin(turn * k * n) for k, level in partials)) for n in range(count))
+        "h",
+        (round(LOUD * sum(level * math.sin(turn * k * n) for k, level in partials)) for n in range(count)),
     ).tobytes()
 
 
@@ -86,7 +87,9 @@ class Talk(Timed):
         **settings: Any,
     ) -> None:
         self.provider = PROVIDERS[provider] if isinstance(provider, str) else provider
-        defaults = DialogueSettings(**{**self.provider.dialogue_defaults, "echo_guard": False, "ready_delay": 0.0})
+        defaults = DialogueSettings(
+            **{**self.provider.dialogue_defaults, "echo_guard": False, "ready_delay": 0.0}
+        )
         self.settings = replace(defaults, input_rate=None, **settings)
         self.session = Session(
             self.provider,

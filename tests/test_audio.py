@@ -26,7 +26,9 @@ def test_every_int16_comes_back_as_it_went(scale: Scale) -> None:
 
 @scales
 @given(st.lists(st.floats(allow_nan=True, allow_infinity=True, width=32), max_size=50))
-def test_whatever_floats_come_in_the_result_is_clamped_and_nan_is_silence(scale: Scale, values: list[float]) -> None:
+def test_whatever_floats_come_in_the_result_is_clamped_and_nan_is_silence(
+    scale: Scale, values: list[float]
+) -> None:
     made = ints(pcm16(np.array(values, np.float32), scale))
     for value, sample in zip(values, made, strict=True):
         if math.isnan(value):
@@ -54,7 +56,9 @@ def test_an_odd_byte_count_is_no_audio() -> None:
 
 
 @given(st.binary(max_size=3000), st.integers(1, 400), st.data())
-def test_a_framer_gives_back_what_it_was_given_in_whole_frames(pcm: bytes, size: int, data: st.DataObject) -> None:
+def test_a_framer_gives_back_what_it_was_given_in_whole_frames(
+    pcm: bytes, size: int, data: st.DataObject
+) -> None:
     framer, frames, rest = Framer(size), [], pcm
     while rest:
         cut = data.draw(st.integers(1, len(rest)))

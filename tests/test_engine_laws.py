@@ -50,7 +50,9 @@ def script(seed: int) -> list[tuple[float, Event]]:
             pcm = speech(rate, 0.02) if loud else bytes(640)
             talk.append((now, UserAudioSent(pcm)))
         now += rng.choice((0.0, 0.0, 1.5))
-        talk.append((now, rng.choice((InterruptSent(), Unrecognised("not_json", "no"), UserAudioSent(bytes(2))))))
+        talk.append(
+            (now, rng.choice((InterruptSent(), Unrecognised("not_json", "no"), UserAudioSent(bytes(2)))))
+        )
     return [*talk, (now + 1, Closed(1005))]
 
 

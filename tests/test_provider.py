@@ -119,5 +119,5 @@ def test_a_url_is_a_base_or_a_start_url(url: str, socket: bool, expected: str) -
 
 @pytest.mark.parametrize("url", ["", "localhost:8090", "ftp://h", "http://"])
 def test_a_url_of_no_server_is_refused(url: str) -> None:
-    with pytest.raises(UsageError, match="http://127.0.0.1:8090"):
+    with pytest.raises(UsageError, match=r"http://127\.0\.0\.1:8090"):
         at_path(url, "/p")

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from .audio import SAMPLE_BYTES, AudioFormat
-from .events import Speaker, Viseme
+from voxemu.audio import SAMPLE_BYTES, AudioFormat
+from voxemu.events import Speaker, Viseme
 
 # --- cues: what an agent is told -----------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from .errors import AudioError
+from voxemu.errors import AudioError
 
 if TYPE_CHECKING:
     from numpy import float32

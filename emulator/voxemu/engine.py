@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from .events import Event, Note
+from voxemu.events import Event, Note
 
 
 class Engine(Protocol):

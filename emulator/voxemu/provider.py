@@ -14,9 +14,9 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
-from .audio import AudioFormat
-from .errors import Refused, UsageError
-from .events import Downlink, Event, Uplink
+from voxemu.audio import AudioFormat
+from voxemu.errors import Refused, UsageError
+from voxemu.events import Downlink, Event, Uplink
 
 if TYPE_CHECKING:
     from random import Random
@@ -301,6 +301,8 @@ class Provider(ABC):
     # The event after which the caller may send audio; None: at once.
     hosts: ClassVar[tuple[str, ...]] = ()
     # The vendor's own, by the page: good on a TLS listener, for clients whose address cannot be changed.
+    asks_for_key: ClassVar[bool] = True
+    # False where the page has no authentication: anybody who reaches the server may start a session.
     unverified: ClassVar[str] = "documented, not verified live"
 
     @abstractmethod

@@ -10,7 +10,9 @@ from voxemu.errors import UnknownName, UsageError
 
 FORMAT = AudioFormat(16000)
 CALL = Call(FORMAT)
-TURN = UserTurn(1, pcm=bytes(2 * 100) + b"\5\0" * 200 + bytes(2 * 50), rate=16000, start=100, end=300, first=0)
+TURN = UserTurn(
+    1, pcm=bytes(2 * 100) + b"\5\0" * 200 + bytes(2 * 50), rate=16000, start=100, end=300, first=0
+)
 
 
 def said(agent: str) -> Say:
@@ -44,7 +46,9 @@ def test_the_same_tone_is_the_same_bytes() -> None:
     assert sine(FORMAT, 440.0, 0.3) == sine(FORMAT, 440.0, 0.3)
 
 
-@pytest.mark.parametrize("name", ["", "ech", "tone:", "tone:abc", "tone:440:1:2", "TONE", "tone:4٤0", "../echo"])
+@pytest.mark.parametrize(
+    "name", ["", "ech", "tone:", "tone:abc", "tone:440:1:2", "TONE", "tone:4٤0", "../echo"]
+)
 def test_a_name_that_is_none_is_refused_and_names_the_known_ones(name: str) -> None:
     assert not names_an_agent(name)
     with pytest.raises(UnknownName) as raised:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -77,7 +78,7 @@ def say(text: str, seconds: float, format: AudioFormat = WORKBUDDY.format) -> Sa
     return Say(text, sine(format, 440.0, seconds))
 
 
-# --- a plain turn ----------------------------------------------------------------------------------------
+# --- a plain turn ----------------------------------------
 
 
 def test_a_turn_runs_from_listening_to_the_end_of_the_reply_in_order() -> None:
@@ -234,7 +235,7 @@ def test_speech_while_the_agent_thinks_takes_the_turn_back() -> None:
     assert [event.generation for event in talk.all(SpeakingStarted)] == [2]
 
 
-# --- missing audio -----------------------------------------------------------------------------------------
+# --- missing audio ----------------------------------------
 
 
 def test_a_client_that_stops_sending_has_ended_its_turn() -> None:
@@ -263,7 +264,7 @@ def test_pre_roll_never_joins_across_a_gap() -> None:
     talk.wait(6.0)
     talk.say(0.4)
     talk.wait(6.0)
-    second = [turn for turn in talk.all(TurnEnded)][1]
+    second = list(talk.all(TurnEnded))[1]
     assert second.seconds == pytest.approx(0.4)
     # The echo of a turn that had nothing in front of it holds nothing but the turn.
     assert len(talk.agent_audio) // 2 == 2 * talk.format.samples(0.4)
@@ -286,13 +287,15 @@ def test_a_gap_open_at_hang_up_gets_its_length() -> None:
     talk.quiet(0.5)
     talk.wait(3.0)
     talk.hang_up()
-    assert talk.all(InputGapped)[-1] == InputGapped(talk.all(InputGapped)[0].position, 48000 - 320, open=False)
+    assert talk.all(InputGapped)[-1] == InputGapped(
+        talk.all(InputGapped)[0].position, 48000 - 320, open=False
+    )
 
 
-# --- barge-in ------------------------------------------------------------------------------------------------
+# --- barge-in ----------------------------------------
 
 
-def interrupted(**settings: object) -> Talk:
+def interrupted(**settings: Any) -> Talk:
     """The user interrupts a 3 s tone 0.8 s after it began."""
     talk = Talk(agent="tone:440:3", **settings)
     talk.say(0.5)
@@ -321,7 +324,9 @@ def test_what_was_heard_is_known_to_the_sample() -> None:
     barged = talk.only(BargedIn)
     started = talk.all(PlaybackStarted)[0].position
     sent = sum(
-        len(event.pcm) // 2 for _, event in talk.said if isinstance(event, AgentAudioSent) and event.generation == 1
+        len(event.pcm) // 2
+        for _, event in talk.said
+        if isinstance(event, AgentAudioSent) and event.generation == 1
     )
     assert barged.heard + barged.dropped == sent
     # WorkBuddy has no word for "flush": what was sent is heard.
@@ -389,7 +394,7 @@ def test_an_interrupt_asked_for_in_silence_is_nothing() -> None:
     assert talk.all(Interrupted) == []
 
 
-# --- the agent ---------------------------------------------------------------------------------------------
+# --- the agent ----------------------------------------
 
 
 def test_an_exception_in_an_agent_is_the_providers_error_and_the_session_goes_on() -> None:
@@ -501,7 +506,7 @@ def test_history_says_what_was_heard_of_an_interrupted_reply() -> None:
     assert line.heard == talk.only(BargedIn).after
 
 
-# --- settings sent by the client -----------------------------------------------------------------------------
+# --- settings sent by the client ----------------------------------------
 
 
 def test_a_setting_is_kept_and_confirmed() -> None:
@@ -551,7 +556,7 @@ def test_visemes_come_only_when_they_were_asked_for() -> None:
         assert len(talk.all(VisemesSent)) == count
 
 
-# --- limits and ends -------------------------------------------------------------------------------------------
+# --- limits and ends ----------------------------------------
 
 
 def test_a_message_that_cannot_be_read_is_an_error_and_the_session_goes_on() -> None:

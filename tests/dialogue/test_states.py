@@ -20,4 +20,8 @@ def test_a_trigger_that_a_state_does_not_list_is_our_error(state: State, trigger
 def test_every_state_can_be_reached_and_ended() -> None:
     reached = {state for ways in TRANSITIONS.values() for state in ways.values()}
     assert reached == set(State) - {State.NEW}
-    assert all(ways.get(Trigger.END) is State.ENDED for state, ways in TRANSITIONS.items() if state is not State.ENDED)
+    assert all(
+        ways.get(Trigger.END) is State.ENDED
+        for state, ways in TRANSITIONS.items()
+        if state is not State.ENDED
+    )

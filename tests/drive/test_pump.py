@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable, Coroutine
 from random import Random
 from typing import Any
@@ -26,6 +27,7 @@ from voxemu.events import (
     LimitReached,
     Opened,
     Ponged,
+    SessionEnded,
     SessionStarted,
     UserAudioSent,
 )
@@ -92,7 +94,9 @@ class Wire:
 class Watched:
     """An engine that keeps what it was given."""
 
-    def __init__(self, answers: dict[type[Event], list[Event]] | None = None, due: float | None = None) -> None:
+    def __init__(
+        self, answers: dict[type[Event], list[Event]] | None = None, due: float | None = None
+    ) -> None:
         self.given: list[Event] = []
         self.answers = answers or {}
         self.deadline = due
@@ -130,7 +134,7 @@ async def test_a_turn_over_the_pump_is_answered_frame_by_frame() -> None:
     assert await running == Closed(1005)
     frames = [at for at, message in wire.sent if isinstance(message, bytes)]
     assert len(frames) == 50
-    assert [b - a for a, b in zip(frames, frames[1:], strict=False)] == pytest.approx([0.02] * 49, abs=1e-6)
+    assert [b - a for a, b in itertools.pairwise(frames)] == pytest.approx([0.02] * 49, abs=1e-6)
 
 
 @virtual
@@ -145,7 +149,9 @@ async def test_opened_comes_before_anything_that_was_sent() -> None:
 @virtual
 async def test_what_was_said_before_a_close_goes_out_before_it() -> None:
     wire = Wire()
-    engine = Watched({Opened: [SessionStarted("s"), AgentAudioSent(bytes(640)), Closed(1000, "bye", "provider")]})
+    engine = Watched(
+        {Opened: [SessionStarted("s"), AgentAudioSent(bytes(640)), Closed(1000, "bye", "provider")]}
+    )
     assert await pump(wire, engine).run() == Closed(1000, "bye", "provider")
     assert [message for _, message in wire.sent] == ['{"type":"connected"}', bytes(640)]
     assert wire.closed == (1000, "bye")
@@ -228,10 +234,10 @@ async def test_a_caller_is_told_of_congestion_and_of_its_end() -> None:
     running = asyncio.create_task(pump(wire, engine, full="tell").run())
     await wire.inbox.put(Ponged())
     await asyncio.sleep(1)
-    assert engine.given[-1] == Congested()
+    assert isinstance(engine.given[-1], Congested)
     wire.open.set()
     await asyncio.sleep(1)
-    assert engine.given[-1] == Cleared()
+    assert engine.given[2:] == [Congested(), Cleared()]
     await wire.inbox.put(Closed(1000))
     await running
 
@@ -256,3 +262,27 @@ async def test_the_peer_is_pinged_and_its_pongs_are_seen() -> None:
     await running
     assert wire.pings == 3
     assert Ponged() in engine.given
+
+
+@virtual
+async def test_a_peer_that_was_told_of_the_end_may_hang_up_first_and_is_heard_until_then() -> None:
+    wire = Wire()
+    engine = Watched({Opened: [SessionEnded("agent_left"), Closed(1000, "", "provider")]})
+    running = asyncio.create_task(pump(wire, engine).run())
+    await asyncio.sleep(0.1)
+    await wire.inbox.put(bytes(640))
+    await asyncio.sleep(0.1)
+    assert wire.closed is None
+    assert engine.given[-1] == UserAudioSent(bytes(640))
+    await wire.inbox.put(Closed(1005))
+    await running
+    assert asyncio.get_running_loop().time() < 0.3
+
+
+@virtual
+async def test_a_peer_that_does_not_hang_up_is_closed_on() -> None:
+    wire = Wire()
+    engine = Watched({Opened: [SessionEnded("agent_left"), Closed(1000, "", "provider")]})
+    await pump(wire, engine).run()
+    assert wire.closed == (1000, "")
+    assert asyncio.get_running_loop().time() == pytest.approx(0.7, abs=0.1)

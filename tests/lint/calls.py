@@ -6,6 +6,7 @@ import wave
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,7 @@ def tone(rate: int, seconds: float, hz: float = 440.0, level: float = 0.5) -> Fl
     return level * np.sin(2 * np.pi * hz * np.arange(round(rate * seconds)) / rate)
 
 
+@cache
 def speech(rate: int, seconds: float, peak: float = 0.5) -> Floats:
     """Voiced syllables with breath between them: harmonics of a gliding pitch under three formants."""
     time = np.arange(round(rate * seconds)) / rate
@@ -70,13 +72,18 @@ def speech(rate: int, seconds: float, peak: float = 0.5) -> Floats:
     syllables = np.clip(np.sin(2 * np.pi * 2.3 * time), 0, None) ** 0.7
     breath = np.random.default_rng(7).normal(0, 0.01, time.size)
     sound = voiced * syllables + breath * np.max(np.abs(voiced))
-    return peak * sound / np.max(np.abs(sound))
+    return normal(sound, peak)
 
 
 FORMANTS = ((500, 150, 1.0), (1500, 250, 0.3), (2500, 350, 0.1))
 # Hz, width, and the tilt of a voice: what lies higher is weaker.
 
 
+def normal(sound: Floats, peak: float = 0.999) -> Floats:
+    return np.asarray(peak * sound / np.max(np.abs(sound)), np.float64)
+
+
+@cache
 def prompt(name: str, rate: int) -> Floats:
     """A spoken prompt as the client ships it."""
     with wave.open(str(PROMPTS / f"{name}.wav")) as file:
@@ -100,7 +107,13 @@ def cut(pcm: bytes, samples: int) -> list[bytes]:
 
 
 def in_real_time(
-    pcm: bytes, rate: int, samples: int, *, start: float = 1.0, speed: float = 1.0, declares: int | None = None
+    pcm: bytes,
+    rate: int,
+    samples: int,
+    *,
+    start: float = 1.0,
+    speed: float = 1.0,
+    declares: int | None = None,
 ) -> Iterator[Timed]:
     """Messages of so many samples, each when the last sample in it was captured."""
     sent = 0
@@ -139,7 +152,7 @@ def delayed(stream: Iterable[Timed], delays: Iterable[float]) -> Iterator[Timed]
 def call(
     vendor: Vendor, stream: Iterable[Timed], *, input_rate: int | None = None, announces: int | None = None
 ) -> tuple[list[FindingMade], Linter]:
-    """A whole call around this audio; ``announces`` is the rate that the client announces in the beginning."""
+    """A whole call around this audio; ``announces`` is a rate that the client announces first."""
     linter = Linter(vendor, input_rate)
     opening: list[Event] = [Opened(), SessionStarted("s"), AgentReadied()]
     if announces:

@@ -12,6 +12,7 @@ from tests.lint.calls import (
     LYZR,
     NOTHING,
     WORKBUDDY,
+    Vendor,
     call,
     codes,
     in_callbacks,
@@ -20,7 +21,7 @@ from tests.lint.calls import (
     only,
     speech,
 )
-from voxemu.events import Unrecognised, UserAudioSent
+from voxemu.events import RatesAnnounced, Unrecognised, UserAudioSent
 
 
 @pytest.mark.parametrize("samples", [480, 720, 1200, 2400])
@@ -41,7 +42,9 @@ def test_the_length_that_was_seen_is_said() -> None:
 
 @pytest.mark.parametrize("samples", [160, 160 + 320, 4096])
 def test_other_frames_than_640_bytes_are_off_workbuddys_page(samples: int) -> None:
-    assert codes(WORKBUDDY, in_real_time(integers(speech(16_000, 5)), 16_000, samples)) == only("F-FRAME-SIZE")
+    assert codes(WORKBUDDY, in_real_time(integers(speech(16_000, 5)), 16_000, samples)) == only(
+        "F-FRAME-SIZE"
+    )
 
 
 def test_a_rest_of_4096_sent_with_every_callback_is_off_workbuddys_page() -> None:
@@ -54,11 +57,10 @@ def test_a_rest_of_4096_sent_with_every_callback_is_off_workbuddys_page() -> Non
 
 
 @pytest.mark.parametrize("vendor", [LOKUTOR, LIVEKIT, FIFTH], ids=lambda vendor: vendor.id)
-def test_where_the_page_gives_no_size_any_is_right(vendor: object) -> None:
-    assert vendor in (LOKUTOR, LIVEKIT, FIFTH)
-    for samples in (64, 441, 4096):
-        rate = vendor.format.rate  # type: ignore[attr-defined]
-        assert codes(vendor, in_real_time(integers(speech(rate, 3)), rate, samples)) == NOTHING  # type: ignore[arg-type]
+@pytest.mark.parametrize("samples", [64, 441, 4096])
+def test_where_the_page_gives_no_size_any_is_right(vendor: Vendor, samples: int) -> None:
+    rate = vendor.format.rate
+    assert codes(vendor, in_real_time(integers(speech(rate, 3)), rate, samples)) == NOTHING
 
 
 def test_a_size_is_counted_for_the_whole_session() -> None:
@@ -77,8 +79,22 @@ def test_the_sessions_own_declared_rate_is_right() -> None:
     assert codes(LYZR, in_real_time(integers(speech(24_000, 4)), 24_000, 480, declares=24_000)) == NOTHING
 
 
+@pytest.mark.parametrize("declared", [0, -1, 1, 7999, 10**9])
+def test_a_declared_rate_that_none_can_be_is_found_and_not_reckoned_with(declared: int) -> None:
+    stream = in_real_time(integers(speech(24_000, 4)), 24_000, 480, declares=declared)
+    assert codes(LYZR, stream) == only("F-RATE-DECLARED")
+
+
+@pytest.mark.parametrize("announced", [None, 0, -1, 1, 10**9])
+def test_an_announced_rate_that_none_can_be_changes_nothing(announced: int | None) -> None:
+    audio = in_real_time(integers(speech(44_100, 4)), 44_100, 882)
+    assert codes(LOKUTOR, [(0.5, RatesAnnounced(44_100, announced)), *audio]) == NOTHING
+
+
 def test_a_message_refused_for_its_rate_is_the_same_finding() -> None:
-    assert codes(LYZR, [(1.0, Unrecognised("wrong_rate", "sampleRate must be 24000"))]) == only("F-RATE-DECLARED")
+    assert codes(LYZR, [(1.0, Unrecognised("wrong_rate", "sampleRate must be 24000"))]) == only(
+        "F-RATE-DECLARED"
+    )
 
 
 def test_zeros_all_the_time_flood_lokutor() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from tests.lint.calls import FIFTH, LOKUTOR, LYZR, NOTHING, VENDORS, WORKBUDDY, Vendor, codes, only
 from voxemu.events import (
+    AgentAudioSent,
     AgentReadied,
     Closed,
     Event,
@@ -44,7 +45,8 @@ def test_audio_before_connected_is_too_early_on_workbuddy() -> None:
 def test_audio_between_connected_and_agent_ready_is_in_order_on_workbuddy() -> None:
     said = audio(WORKBUDDY)
     assert (
-        remarks(WORKBUDDY, (0.0, Opened()), (0.1, SessionStarted("s")), (0.2, said), (0.3, AgentReadied())) == []
+        remarks(WORKBUDDY, (0.0, Opened()), (0.1, SessionStarted("s")), (0.2, said), (0.3, AgentReadied()))
+        == []
     )
 
 
@@ -67,9 +69,13 @@ def test_a_microphone_that_goes_on_after_the_stop_is_found(vendor: Vendor) -> No
 
 
 @every_vendor
-@pytest.mark.parametrize("end", [SessionEnded("closed"), Closed(1000, by="provider")], ids=["ended", "closed"])
+@pytest.mark.parametrize(
+    "end", [SessionEnded("closed"), Closed(1000, by="provider")], ids=["ended", "closed"]
+)
 def test_audio_long_after_the_providers_end_is_found(vendor: Vendor, end: Event) -> None:
-    codes_ = [code for code, _ in remarks(vendor, (0.0, SessionStarted("s")), (2.0, end), (2.8, audio(vendor)))]
+    codes_ = [
+        code for code, _ in remarks(vendor, (0.0, SessionStarted("s")), (2.0, end), (2.8, audio(vendor)))
+    ]
     assert codes_ == ["F-AFTER-END"]
 
 
@@ -107,8 +113,15 @@ def test_unread_messages_are_counted() -> None:
 
 
 @every_vendor
+def test_what_the_agent_says_is_nobodys_fault(vendor: Vendor) -> None:
+    assert remarks(vendor, (0.0, SessionStarted("s")), (1.0, AgentAudioSent(b"RIFF\0\0\0\0WAVE"))) == []
+
+
+@every_vendor
 def test_other_events_are_in_order(vendor: Vendor) -> None:
-    assert remarks(vendor, (0.0, Opened()), (0.1, SessionStarted("s")), (5.0, Ponged()), (6.0, StopSent())) == []
+    assert (
+        remarks(vendor, (0.0, Opened()), (0.1, SessionStarted("s")), (5.0, Ponged()), (6.0, StopSent())) == []
+    )
 
 
 def test_a_bare_close_by_the_client_is_in_order() -> None:

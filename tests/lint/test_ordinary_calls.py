@@ -29,6 +29,9 @@ from tests.lint.calls import (
     tone,
 )
 from voxemu.events import UserAudioSent
+from voxemu.lint import Linter
+from voxemu.provider import Provider
+from voxemu.wire import PROVIDERS
 
 every_vendor = pytest.mark.parametrize("vendor", VENDORS, ids=lambda vendor: vendor.id)
 
@@ -146,7 +149,8 @@ def test_jitter_makes_no_finding(vendor: Vendor, delays: list[float], jitter: fl
 @settings(max_examples=15, deadline=None)
 @given(sizes=st.lists(st.integers(480, 2400), min_size=5, max_size=60))
 def test_chunking_within_the_advice_makes_no_finding(sizes: list[int]) -> None:
-    pcm, at, stream = integers(SPEECH), 0, []
+    pcm, at = integers(SPEECH), 0
+    stream: list[Timed] = []
     while at < len(pcm):
         size = 2 * sizes[len(stream) % len(sizes)]
         at += size
@@ -157,12 +161,23 @@ def test_chunking_within_the_advice_makes_no_finding(sizes: list[int]) -> None:
 @settings(max_examples=15, deadline=None)
 @given(sizes=st.lists(st.integers(1, 6000), min_size=5, max_size=60))
 def test_any_chunking_is_in_order_on_lokutor(sizes: list[int]) -> None:
-    pcm, at, stream = integers(speech(44_100, 4)), 0, []
+    pcm, at = integers(speech(44_100, 3)), 0
+    stream: list[Timed] = []
     while at < len(pcm):
         size = 2 * sizes[len(stream) % len(sizes)]
         at += size
         stream.append((1 + at / 88_200, UserAudioSent(pcm[at - size : at])))
     assert codes(LOKUTOR, stream) == NOTHING
+
+
+@pytest.mark.parametrize("provider", PROVIDERS.values(), ids=lambda provider: provider.id)
+def test_a_call_as_the_provider_would_have_it_is_in_order(provider: Provider) -> None:
+    rate, frame = provider.format.rate, provider.frame_samples
+    vendor = Vendor(provider.id, provider.format, frame, provider.ready)
+    assert codes(vendor, in_real_time(integers(speech(rate, 6)), rate, frame)) == NOTHING
+    assert list(Linter(provider).saw(UserAudioSent(bytes(2 * frame)), 0.0)) == (
+        list(Linter(vendor).saw(UserAudioSent(bytes(2 * frame)), 0.0))
+    )
 
 
 SPEECH = speech(24_000, 5)

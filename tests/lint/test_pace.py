@@ -26,12 +26,12 @@ from tests.lint.calls import (
 )
 from voxemu.events import RatesAnnounced, UserAudioSent
 
-every_socket = pytest.mark.parametrize("vendor", (*SOCKETS, FIFTH), ids=lambda vendor: vendor.id)
+every_socket = pytest.mark.parametrize("vendor", [*SOCKETS, FIFTH], ids=lambda vendor: vendor.id)
 
 
-def microphone(vendor: Vendor, true_rate: int, seconds: float = 20.0, **options: float) -> list[Timed]:
+def microphone(vendor: Vendor, true_rate: int, seconds: float = 16.0, start: float = 1.0) -> list[Timed]:
     """Audio of one rate, sent in messages cut for another."""
-    return list(in_real_time(integers(speech(true_rate, seconds)), true_rate, vendor.frame, **options))  # type: ignore[arg-type]
+    return list(in_real_time(integers(speech(true_rate, seconds)), true_rate, vendor.frame, start=start))
 
 
 @every_socket
@@ -111,15 +111,21 @@ def test_a_pace_off_real_time_that_is_no_usual_rate_is_a_matter_of_pace(
     vendor: Vendor, speed: float, code: str
 ) -> None:
     if vendor is LOKUTOR:
-        speed = {1.25: 1.5, 0.8: 0.8}[speed]  # 44.1 kHz and a quarter would be nearly no rate, but 55 kHz is none
-    stream = in_real_time(integers(speech(vendor.format.rate, 20)), vendor.format.rate, vendor.frame, speed=speed)
+        speed = {1.25: 1.5, 0.8: 0.8}[
+            speed
+        ]  # 44.1 kHz and a quarter would be nearly no rate, but 55 kHz is none
+    stream = in_real_time(
+        integers(speech(vendor.format.rate, 20)), vendor.format.rate, vendor.frame, speed=speed
+    )
     assert codes(vendor, stream) == only(code)
 
 
 @pytest.mark.parametrize("speed", [0.97, 1.03])
 @every_socket
 def test_a_clock_a_little_off_is_no_finding(vendor: Vendor, speed: float) -> None:
-    stream = in_real_time(integers(speech(vendor.format.rate, 30)), vendor.format.rate, vendor.frame, speed=speed)
+    stream = in_real_time(
+        integers(speech(vendor.format.rate, 30)), vendor.format.rate, vendor.frame, speed=speed
+    )
     assert codes(vendor, stream) == NOTHING
 
 

@@ -118,9 +118,7 @@ def test_float32_made_of_integers_is_found(name: str) -> None:
 
 def test_float32_at_the_right_rate_is_no_matter_of_rate() -> None:
     floats = speech(16_000, 6).astype("<f4").tobytes()
-    stream = [
-        (1 + at / 64_000, UserAudioSent(floats[at : at + 1280])) for at in range(0, len(floats), 1280)
-    ]
+    stream = [(1 + at / 64_000, UserAudioSent(floats[at : at + 1280])) for at in range(0, len(floats), 1280)]
     found, _ = call(WORKBUDDY, stream)
     assert sorted(note.code for note in found if note.code != "F-FRAME-SIZE") == ["F-FLOAT32"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from voxemu.events import FindingMade
 from voxemu.lint import all_codes, explain, finding, findings_page, overview
 from voxemu.lint.pages import ADVICE, FRAMES, SILENCE, WITHOUT, applies
 from voxemu.lint.rules import RULES
+from voxemu.provider import Provider
 from voxemu.wire import PROVIDERS
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -18,6 +20,11 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 def test_the_page_of_findings_is_current() -> None:
     assert (DOCS / "findings.md").read_text("utf-8") == findings_page()
+
+
+def test_the_package_prints_the_page(capsys: pytest.CaptureFixture[str]) -> None:
+    runpy.run_module("voxemu.lint")
+    assert capsys.readouterr().out == findings_page()
 
 
 @pytest.mark.parametrize("code", all_codes())
@@ -56,7 +63,10 @@ def test_every_advice_is_for_a_rule_there_is_and_that_its_provider_has() -> None
 
 def test_every_rule_that_a_provider_is_without_exists() -> None:
     begun = [
-        start for starts in WITHOUT.values() for start in starts if not any(c.startswith(start) for c in RULES)
+        start
+        for starts in WITHOUT.values()
+        for start in starts
+        if not any(c.startswith(start) for c in RULES)
     ]
     assert begun == []
 
@@ -67,9 +77,9 @@ def test_where_there_is_a_figure_there_is_advice() -> None:
 
 
 @pytest.mark.parametrize("provider", PROVIDERS.values(), ids=lambda provider: provider.id)
-def test_advice_stands_on_the_providers_own_page(provider: object) -> None:
-    who, page = provider.id, provider.page  # type: ignore[attr-defined]
-    assert [said.source for said in ADVICE[who].values() if not said.source.startswith(page)] == []
+def test_advice_stands_on_the_providers_own_page(provider: Provider) -> None:
+    said = ADVICE.get(provider.id, {})
+    assert [advice.source for advice in said.values() if not advice.source.startswith(provider.page)] == []
 
 
 def test_a_finding_at_the_desk_carries_the_providers_words() -> None:

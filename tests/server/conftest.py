@@ -20,7 +20,6 @@ from voxemu.server.news import News
 from voxemu.server.run import check_ahead, running
 
 QUICK = {
-    "EMU_LOKUTOR__ECHO_GUARD": "false",
     "EMU_DIALOGUE__THINK_TIME": "0.02",
     "EMU_WORKBUDDY__READY_DELAY": "0.02",
 }

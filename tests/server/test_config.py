@@ -281,3 +281,13 @@ def test_an_agent_without_one_of_ours_behind_it_is_served_by_the_default() -> No
     config = told("[[agent]]\nname = 'desk'\n[[agent]]\nname = 'bell'\nagent = 'tone:700'", agent="bell")
     behind = [config.agent_behind(name) for name in ("desk", "bell", "loopback")]
     assert behind == ["tone:700", "tone:700", "loopback"]
+
+
+def test_the_example_of_the_docs_is_valid() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "settings.md").read_text("utf-8")
+    example = page.partition("```toml\n")[2].partition("```")[0]
+    config = told(example)
+    assert (
+        config.effective("workbuddy", "", ConfiguredKey(number=0)).wire.session_closed_reason == "room_closed"
+    )
+    assert config.effective("lyzr-sip", "front-desk", Key()).wire.transcript_shape == "content"

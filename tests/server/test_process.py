@@ -36,7 +36,6 @@ def emu(tmp_path: Path) -> Iterator[Emu]:
             cwd=tmp_path,
             env={
                 "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-                "EMU_LOKUTOR__ECHO_GUARD": "false",
                 "PATH": os.environ.get("PATH", ""),
                 **env,
             },

@@ -77,6 +77,7 @@ def test_the_banner_counts_the_keys_and_warns_of_the_network(served: Served) -> 
     _, out = served({"EMU_KEYS": "hush-one,hush-two"}, host="0.0.0.0")
     assert "keys   2 configured" in out
     assert "WARNING: reachable from the network" in out
+    assert "no key is asked for by lyzr-sip" in out
     assert "hush" not in out
 
 

@@ -200,7 +200,8 @@ def test_a_caller_wants_mono() -> None:
 
 
 def test_a_caller_does_not_insist_on_an_audio_config_that_says_no_more() -> None:
-    assert LYZR.reach(PLAN, Response(200, OFFERED | {"audioConfig": {"sampleRate": 24_000}}))
+    target = LYZR.reach(PLAN, Response(200, OFFERED | {"audioConfig": {"sampleRate": 24_000}}))
+    assert target.url == OFFERED["wsUrl"]
 
 
 def test_a_caller_says_stop_before_it_hangs_up() -> None:
@@ -248,9 +249,7 @@ def test_mixed_goes_through_every_shape_before_it_repeats_one() -> None:
     codec = provider_codec(transcript_shape="mixed")
     line = Transcribed("agent", "Hi.", final=False)
     rounds = [[codec.encode(line)[0] for _ in SHAPES] for _ in range(2)]
-    one_by_one = [
-        provider_codec(transcript_shape=name).encode(line)[0] for name in SHAPES
-    ]
+    one_by_one = [provider_codec(transcript_shape=name).encode(line)[0] for name in SHAPES]
     assert sorted(one_by_one) == sorted(rounds[0])
     assert rounds[0] == rounds[1]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .named import Echo, Greeter, Loopback, Tone, known_agents, make_agent, names_an_agent
-from .sounds import chime, sine
+from voxemu.agents.named import Echo, Greeter, Loopback, Tone, known_agents, make_agent, names_an_agent
+from voxemu.agents.sounds import chime, sine
 
 __all__ = [
     "Echo",

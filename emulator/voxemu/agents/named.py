@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from ..agent import Agent, Call, CallBegan, Cue, Say, Step, UserTurn
-from ..audio import AudioFormat, sample_count
-from ..errors import UnknownName, UsageError
-from .sounds import mouth, sine
+from voxemu.agent import Agent, Call, CallBegan, Cue, Say, Step, UserTurn
+from voxemu.agents.sounds import mouth, sine
+from voxemu.audio import AudioFormat, sample_count
+from voxemu.errors import UnknownName, UsageError
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 
-from ..audio import AudioFormat, pcm16
-from ..events import Viseme
+from voxemu.audio import AudioFormat, pcm16
+from voxemu.events import Viseme
 
 LEVEL = 0.3
 # Of full scale: clearly speech-like in level, far from clipping.

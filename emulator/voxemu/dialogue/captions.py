@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ..events import Transcribed
+from voxemu.events import Transcribed
 
 STEP = 0.5
 # Seconds of user speech between two interim lines.
@@ -58,7 +58,9 @@ class Captions:
         line = self._next(text)
         words = text.split()
         half = " ".join(words[: len(words) // 2])
-        grown = [Transcribed("agent", half, final=False, segment=line.segment)] if self._interim and half else []
+        grown = (
+            [Transcribed("agent", half, final=False, segment=line.segment)] if self._interim and half else []
+        )
         return [*grown, Transcribed("agent", text, segment=line.segment)]
 
     def begins(self, text: str) -> None:

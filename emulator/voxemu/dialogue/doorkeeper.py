@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..engine import Engine
-from ..errors import Refused
-from ..events import Closed, EndAsked, Event, LimitReached, Line, Opened, TokenPresented, Unrecognised
-from ..provider import Provider
+from voxemu.engine import Engine
+from voxemu.errors import Refused
+from voxemu.events import Closed, EndAsked, Event, LimitReached, Line, Opened, TokenPresented, Unrecognised
+from voxemu.provider import Provider
 
 
 class Doorkeeper:

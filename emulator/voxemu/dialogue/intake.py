@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from ..events import InputGapped, InputStarted, Note
+from voxemu.events import InputGapped, InputStarted, Note
 
 
 class Intake:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..audio import SAMPLE_BYTES, AudioFormat, sample_count
-from ..events import PlaybackStarted
+from voxemu.audio import SAMPLE_BYTES, AudioFormat, sample_count
+from voxemu.events import PlaybackStarted
 
 LATE = 0.06
 # Seconds. A passed-through frame that is later than this after the last one is a new start, not jitter.

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ..agent import Step
+from voxemu.agent import Step
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from ..agent import (
+from voxemu.agent import (
     Agent,
     Call,
     CallBegan,
@@ -27,9 +27,18 @@ from ..agent import (
     ToolAnswered,
     UserTurn,
 )
-from ..audio import Resampler, sample_count
-from ..errors import LocalProtocolError
-from ..events import (
+from voxemu.audio import Resampler, sample_count
+from voxemu.dialogue.captions import Captions
+from voxemu.dialogue.echo_guard import EchoGuard
+from voxemu.dialogue.intake import Intake
+from voxemu.dialogue.playout import Playout
+from voxemu.dialogue.reply import Reply
+from voxemu.dialogue.settings import DialogueSettings
+from voxemu.dialogue.states import State, Trigger, after
+from voxemu.dialogue.turns import Heard, Noise, Onset, Turns, Utterance
+from voxemu.dialogue.typing_sound import typing
+from voxemu.errors import LocalProtocolError
+from voxemu.events import (
     AgentAudioSent,
     AgentFailed,
     AgentReadied,
@@ -69,16 +78,7 @@ from ..events import (
     UserAudioSent,
     VisemesSent,
 )
-from ..provider import Provider
-from .captions import Captions
-from .echo_guard import EchoGuard
-from .intake import Intake
-from .playout import Playout
-from .reply import Reply
-from .settings import DialogueSettings
-from .states import State, Trigger, after
-from .turns import Heard, Noise, Onset, Turns, Utterance
-from .typing_sound import typing
+from voxemu.provider import Provider
 
 Cause = Literal["agent_left", "closed", "shutdown"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Literal
 
-from .vad import DetectionSettings
+from voxemu.dialogue.vad import DetectionSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
-from ..errors import LocalProtocolError
+from voxemu.errors import LocalProtocolError
 
 
 class State(Enum):

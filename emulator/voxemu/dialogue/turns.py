@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ..agent import UserTurn
-from ..audio import SAMPLE_BYTES, AudioFormat, sample_count
-from .echo_guard import EchoGuard
-from .settings import DialogueSettings
-from .vad import Detector, SpeechEnded, SpeechStarted
+from voxemu.agent import UserTurn
+from voxemu.audio import SAMPLE_BYTES, AudioFormat, sample_count
+from voxemu.dialogue.echo_guard import EchoGuard
+from voxemu.dialogue.settings import DialogueSettings
+from voxemu.dialogue.vad import Detector, SpeechEnded, SpeechStarted
 
 Why = Literal["silence", "input_gap", "limit", "hang_up"]
 

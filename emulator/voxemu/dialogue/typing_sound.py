@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..audio import AudioFormat, pcm16
+from voxemu.audio import AudioFormat, pcm16
 
 KEY = 0.11
 # Seconds between two key strokes; every third is late, so that it does not sound like a clock.

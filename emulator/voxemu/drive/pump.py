@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from ..engine import Engine
-from ..events import Cleared, Closed, Congested, Event, LimitReached, Opened, Ponged
-from ..provider import Codec, Message
-from .websocket import BROKEN, Socket
+from voxemu.drive.websocket import BROKEN, Socket
+from voxemu.engine import Engine
+from voxemu.events import Cleared, Closed, Congested, Event, LimitReached, Opened, Ponged, SessionEnded
+from voxemu.provider import Codec, Message
 
 A = TypeVar("A")
 
@@ -30,6 +30,9 @@ class PumpLimits:
     # Seconds between pings; None sends none.
     goodbye: float = 2.0
     # Seconds that a close may take.
+    linger: float = 0.7
+    # Seconds that a peer which was told of the session's end has to hang up itself: whether its microphone
+    # goes on sending can only be seen while somebody listens.
 
 
 class Pump:
@@ -57,7 +60,11 @@ class Pump:
         self._room.set()
         self._closed: Closed | None = None
         self._over = asyncio.Event()
+        self._gone = asyncio.Event()
+        # The line itself is closed.
+        self._told_of_end = False
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_due: float | None = None
         self._watch: asyncio.TimerHandle | None = None
         self._failure: BaseException | None = None
 
@@ -89,7 +96,7 @@ class Pump:
     # --- in ------------------------------------------------------------
 
     async def _read(self) -> None:
-        while not self._over.is_set():
+        while True:
             if self._full == "pause":
                 await self._room.wait()
             try:
@@ -97,6 +104,7 @@ class Pump:
             except (ConnectionError, OSError) as error:
                 got = Closed(BROKEN, str(error), "line")
             if isinstance(got, Closed):
+                self._gone.set()
                 self._hang_up(got)
                 return
             self._guarded(self._heard, got)
@@ -142,7 +150,9 @@ class Pump:
                 self._closed = event
                 self._over.set()
             else:
-                self._outbox.extend(self._codec.encode(event))
+                messages = self._codec.encode(event)
+                self._outbox.extend(messages)
+                self._told_of_end = self._told_of_end or bool(messages and isinstance(event, SessionEnded))
         if self._outbox:
             self._waiting.set()
         if len(self._outbox) >= self._limits.outbox and self._room.is_set():
@@ -155,11 +165,12 @@ class Pump:
         if self._closed is not None or held:
             due = None
         if self._timer is not None:
-            if due is not None and self._timer.when() == due:
+            if due == self._timer_due:
                 return
             self._timer.cancel()
             self._timer = None
         if due is not None:
+            self._timer_due = due
             # The engine's clock is the loop's, or one that agrees with it on how long a second is.
             wait = due - self._clock()
             self._timer = self._loop.call_at(self._loop.time() + wait, self._on_time, due)
@@ -229,6 +240,13 @@ class Pump:
                 self._hang_up(Closed(BROKEN, str(error), "line"))
                 return
 
+    async def _linger(self) -> None:
+        try:
+            async with asyncio.timeout(self._limits.linger):
+                await self._gone.wait()
+        except TimeoutError:
+            return  # It waits for our close, as it may.
+
     async def _say_goodbye(self, tasks: list[asyncio.Task[None]]) -> None:
         """What is queued still goes out, then the close; neither may take for ever."""
         assert self._closed is not None
@@ -238,6 +256,8 @@ class Pump:
                 if self._closed.by != "line":
                     self._waiting.set()
                     await asyncio.wait([writer])
+                if self._told_of_end:
+                    await self._linger()
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)

@@ -8,8 +8,8 @@ from typing import Protocol
 from aiohttp import ClientWebSocketResponse, WSCloseCode, WSMsgType, web
 from aiohttp.client_exceptions import ClientError
 
-from ..events import Closed, Ponged
-from ..provider import Message
+from voxemu.events import Closed, Ponged
+from voxemu.provider import Message
 
 NO_STATUS = 1005
 BROKEN = 1006

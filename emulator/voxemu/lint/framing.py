@@ -38,7 +38,6 @@ class FrameSizes:
         if counts and self._tally.suspect("F-FRAME-SIZE") >= CERTAIN:
             self._tally.find("F-FRAME-SIZE", _size_seen(self._frames, len(pcm), rate))
 
-
     def _every_so_often(self) -> bool:
         """Short messages too many to be the ends of clips: the rest of every callback, for instance."""
         if self._frames is None or self._frames.size is None:

@@ -14,6 +14,9 @@ from voxemu.lint.payload import Payload
 from voxemu.lint.samples import Samples
 from voxemu.lint.tally import Tally
 
+BELIEVABLE = range(8000, 192_001)
+# Hz, as AudioFormat has it: by another rate no time can be told.
+
 
 class Linted(Protocol):
     """As much of a Provider as the linter reads."""
@@ -66,7 +69,7 @@ class Linter:
         return self._tally.counts
 
     def _announced(self, rates: RatesAnnounced) -> None:
-        if rates.input and rates.input != self._rate:
+        if rates.input is not None and rates.input in BELIEVABLE and rates.input != self._rate:
             self._rate = rates.input
             self._steadiness.restart()
 
@@ -75,9 +78,9 @@ class Linter:
         if not pcm:
             return
         rate = self._rate
-        if sent.rate and sent.rate > 0:
+        if sent.rate is not None:
             self._declared.heard(sent.rate, rate)
-            rate = sent.rate
+            rate = sent.rate if sent.rate in BELIEVABLE else rate
         seconds = len(pcm) / SAMPLE_BYTES / rate
         silent = self._is_silent(pcm)
         self._order.heard(now)

@@ -11,7 +11,10 @@ from voxemu.lint.tally import Tally
 _QUIET = bytes(high for high in range(256) if not 0x70 <= high <= 0x8F)
 # High bytes of samples well inside full scale. Taking them out of a message costs less than half a
 # microsecond and leaves nothing of most messages.
-_RAILS = (0x7F, 0x80)
+_NEGATIVE = bytes(range(0x80, 0x100))
+_HIGHEST, _LOWEST = 0x7F, 0x80
+_RAILS = {_HIGHEST: (b"\xff\x7f",), _LOWEST: (b"\x00\x80", b"\x01\x80")}
+# By their high byte. Some clamp to -32767, some to -32768.
 
 RUN_SECONDS = 1 / 16_000
 # Two equal samples at full scale and this much more make a flat top; a low tone that just reaches full scale
@@ -26,8 +29,8 @@ OFFSET = 1500
 OFFSET_EVERY, OFFSET_LOOK, OFFSET_LOOKS = 0.8, 0.1, 6
 # Seconds of sound between looks and of one look, which is longer than one swing of a low voice; and how many
 # looks must agree.
-PATIENCE, THEN_ONE_IN = 100, 4
-# Loud messages that were all in order before only one in so many is looked at.
+PATIENCE, THEN_ONE_IN = 50, 16
+# Loud messages without a jump before only one in so many is looked at.
 
 
 class Samples:
@@ -36,8 +39,7 @@ class Samples:
     def __init__(self, tally: Tally) -> None:
         self._tally = tally
         self._seconds = 0.0
-        self._loud = 0
-        self._spoilt = False
+        self._both_signs = 0
         self._clipped: deque[float] = deque(maxlen=CLIPPED_MESSAGES)
         self._wraps = 0
         self._big_steps = 0
@@ -52,33 +54,25 @@ class Samples:
             self._weigh(pcm)
         loud = pcm[1::2].translate(None, _QUIET)
         if loud:
-            self._loud += 1
-            if self._spoilt or self._loud <= PATIENCE or self._loud % THEN_ONE_IN == 0:
-                self._examine(pcm, len(pcm) / SAMPLE_BYTES / seconds, loud)
+            self._look_for_flat_tops(pcm, loud, seconds)
+            if not loud.isascii() and loud.translate(None, _NEGATIVE):
+                self._both_signs += 1
+                if self._wraps or self._both_signs <= PATIENCE or self._both_signs % THEN_ONE_IN == 0:
+                    self._look_for_wraps(pcm)
 
-    def _examine(self, pcm: bytes, rate: float, loud: bytes) -> None:
-        if any(rail in loud for rail in _RAILS):
-            self._look_for_flat_tops(pcm, 2 + ceil(rate * RUN_SECONDS))
-        if min(loud) < 0x80 <= max(loud):
-            self._look_for_wraps(pcm)
-
-    def _look_for_flat_tops(self, pcm: bytes, run: int) -> None:
-        import numpy as np
-
-        samples = np.frombuffer(pcm, "<i2")
-        rail = (samples == 32767) | (samples <= -32767)
-        held = rail[1:] & (samples[1:] == samples[:-1])
-        if np.count_nonzero(held) < run - 1 or not np.convolve(held, np.ones(run - 1)).max() >= run - 1:
+    def _look_for_flat_tops(self, pcm: bytes, loud: bytes, seconds: float) -> None:
+        run = 2 + ceil(len(pcm) / SAMPLE_BYTES / seconds * RUN_SECONDS)
+        rails = [rail for high, rails in _RAILS.items() if high in loud for rail in rails]
+        if not any(_holds(pcm, rail * run) for rail in rails):
             return
-        self._spoilt = True
         self._tally.suspect("F-CLIPPED")
         self._clipped.append(self._seconds)
-        if len(self._clipped) == CLIPPED_MESSAGES and self._seconds - self._clipped[0] <= CLIPPED_SECONDS:
+        within = self._seconds - self._clipped[0]
+        if len(self._clipped) == CLIPPED_MESSAGES and within <= CLIPPED_SECONDS:
             self._tally.find(
                 "F-CLIPPED",
                 f"{run} or more samples in a row at full scale in {CLIPPED_MESSAGES} messages within "
-                f"{self._seconds - self._clipped[0]:.1f} s of sound; in the last one "
-                f"{np.count_nonzero(rail)} of {samples.size} samples",
+                f"{within:.1f} s of sound",
             )
 
     def _look_for_wraps(self, pcm: bytes) -> None:
@@ -101,7 +95,6 @@ class Samples:
         self._big_steps += int(np.count_nonzero(big))
         if not wraps:
             return
-        self._spoilt = True
         self._wraps += wraps
         self._wrapped_messages += 1
         self._tally.suspect("F-WRAPPED")
@@ -125,9 +118,19 @@ class Samples:
         self._looked.clear()
         if abs(self._offsets[-1]) >= OFFSET:
             self._tally.suspect("F-DC-OFFSET")
-        if len(self._offsets) == OFFSET_LOOKS and (min(self._offsets) >= OFFSET or max(self._offsets) <= -OFFSET):
+        if len(self._offsets) == OFFSET_LOOKS and (
+            min(self._offsets) >= OFFSET or max(self._offsets) <= -OFFSET
+        ):
             mean = sum(self._offsets) / OFFSET_LOOKS
             self._tally.find("F-DC-OFFSET", f"samples swing around {mean:+.0f} instead of 0")
+
+
+def _holds(pcm: bytes, run: bytes) -> bool:
+    """Whether these samples are in there, at the beginning of a sample."""
+    at = pcm.find(run)
+    while at >= 0 and at % SAMPLE_BYTES:
+        at = pcm.find(run, at + 1)
+    return at >= 0
 
 
 def _smoother_swapped(pcm: bytes, step: float) -> bool:

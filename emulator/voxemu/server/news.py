@@ -13,7 +13,6 @@ from voxemu.events import (
     ErrorReported,
     Event,
     FindingMade,
-    InputGapped,
     LimitReached,
     TurnEnded,
     Unrecognised,
@@ -94,8 +93,6 @@ def telling(event: Event) -> str | None:
             return f"user turn {seconds:.2f} s" + ("" if why == "silence" else f" ({why.replace('_', ' ')})")
         case BargedIn(after=after, stop=stop):
             return f"barge-in after {after * 1000:.0f} ms of the reply, stopped in {stop * 1000:.0f} ms"
-        case InputGapped(open=False, samples=samples):
-            return f"no audio came for a while ({samples} samples): taken for silence"
         case Closed(code=code, reason=reason, by=by):
             name = CLOSE_NAMES.get(code, "")
             words = [

@@ -193,4 +193,7 @@ def banner(server: Server, report: dict[str, Any]) -> str:
         lines.append(f"  calls are recorded to {config.settings.record}")
     if config.is_public:
         lines.append("  WARNING: reachable from the network. Audio and prompts of every call pass here.")
+        open_ones = [name for name, provider in config.providers.items() if not provider.asks_for_key]
+        if open_ones:
+            lines.append(f"  WARNING: no key is asked for by {', '.join(open_ones)}, as on the page.")
     return "\n".join([*lines, "", "  Ctrl-C stops it.", ""])

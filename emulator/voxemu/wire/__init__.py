@@ -6,11 +6,11 @@ parametrised tests take it from the list.
 
 from __future__ import annotations
 
-from ..errors import UnknownName
-from ..provider import Provider
-from .lokutor import Lokutor
-from .lyzr_sip import LyzrSip
-from .workbuddy import Workbuddy
+from voxemu.errors import UnknownName
+from voxemu.provider import Provider
+from voxemu.wire.lokutor import Lokutor
+from voxemu.wire.lyzr_sip import LyzrSip
+from voxemu.wire.workbuddy import Workbuddy
 
 PROVIDERS: dict[str, Provider] = {provider.id: provider for provider in (LyzrSip(), Workbuddy(), Lokutor())}
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from ..errors import Refused, RemoteProtocolError
-from ..provider import Answered, Response
+from voxemu.errors import Refused, RemoteProtocolError
+from voxemu.provider import Answered, Response
 
 RETRY_AFTER = "5"
 # Seconds; unused tickets expire on their own, so a full desk empties soon.

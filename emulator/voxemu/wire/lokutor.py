@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from ..audio import AudioFormat
-from ..errors import LocalProtocolError, Refused
-from ..events import (
+from voxemu.audio import AudioFormat
+from voxemu.errors import LocalProtocolError, Refused
+from voxemu.events import (
     AgentAudioSent,
     ErrorReported,
     Event,
@@ -33,7 +33,7 @@ from ..events import (
     UserAudioSent,
     VisemesSent,
 )
-from ..provider import (
+from voxemu.provider import (
     Admission,
     Answered,
     Asked,
@@ -48,9 +48,9 @@ from ..provider import (
     Target,
     at_path,
 )
-from .entrance import turned_away
-from .lokutor_says import READERS
-from .reading import (
+from voxemu.wire.entrance import turned_away
+from voxemu.wire.lokutor_says import READERS
+from voxemu.wire.reading import (
     Unreadable,
     field,
     json_object,
@@ -59,7 +59,7 @@ from .reading import (
     text_field,
     whole_samples,
 )
-from .spelling import DuplexCodec, sendable, sendable_base64, sendable_rate, spell_json
+from voxemu.wire.spelling import DuplexCodec, sendable, sendable_base64, sendable_rate, spell_json
 
 if TYPE_CHECKING:
     from random import Random

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..events import (
+from voxemu.events import (
     AgentAudioSent,
     ErrorReported,
     Event,
@@ -25,7 +25,7 @@ from ..events import (
     Viseme,
     VisemesSent,
 )
-from .reading import Unreadable, audio_from_base64, field, sample_rate, text_field
+from voxemu.wire.reading import Unreadable, audio_from_base64, field, sample_rate, text_field
 
 
 def _generation(said: Mapping[str, Any]) -> int:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from urllib.parse import quote
 
-from ..audio import AudioFormat
-from ..errors import Refused, RemoteProtocolError
-from ..events import (
+from voxemu.audio import AudioFormat
+from voxemu.errors import Refused, RemoteProtocolError
+from voxemu.events import (
     AgentAudioSent,
     Closed,
     ErrorReported,
@@ -29,7 +29,7 @@ from ..events import (
     Transcribed,
     UserAudioSent,
 )
-from ..provider import (
+from voxemu.provider import (
     Admission,
     Answered,
     Asked,
@@ -46,10 +46,17 @@ from ..provider import (
     Target,
     at_path,
 )
-from .entrance import above_zero, socket_url, started, turned_away
-from .lyzr_transcripts import TYPES, ShapeName, read_transcript, resembles_transcript, shapes
-from .reading import Unreadable, audio_from_base64, json_object, message_type, sample_rate, text_field
-from .spelling import DuplexCodec, sendable_base64, sendable_rate, spell_json
+from voxemu.wire.entrance import above_zero, socket_url, started, turned_away
+from voxemu.wire.lyzr_transcripts import TYPES, ShapeName, read_transcript, resembles_transcript, shapes
+from voxemu.wire.reading import (
+    Unreadable,
+    audio_from_base64,
+    json_object,
+    message_type,
+    sample_rate,
+    text_field,
+)
+from voxemu.wire.spelling import DuplexCodec, sendable_base64, sendable_rate, spell_json
 
 if TYPE_CHECKING:
     from random import Random
@@ -197,6 +204,7 @@ class LyzrSip(Provider):
     routes = (start,)
     socket_path = STREAM_PATH + "{session_id}"
     hosts = ("voice-sip.voice.lyzr.app",)
+    asks_for_key = False
     settings_type = LyzrSipSettings
     dialogue_defaults: ClassVar[Mapping[str, Any]] = {"idle_limit": 60.0, "idle_counts": "any"}
     close_codes: ClassVar[Mapping[str, int]] = {

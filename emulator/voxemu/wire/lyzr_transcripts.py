@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from itertools import cycle
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..events import Speaker, Transcribed
-from .reading import Unreadable
+from voxemu.events import Speaker, Transcribed
+from voxemu.wire.reading import Unreadable
 
 if TYPE_CHECKING:
     from random import Random

@@ -14,10 +14,10 @@ import math
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from ..audio import SAMPLE_BYTES, AudioFormat
-from ..errors import AudioError
-from ..events import Event, Unrecognised
-from ..provider import Message
+from voxemu.audio import SAMPLE_BYTES, AudioFormat
+from voxemu.errors import AudioError
+from voxemu.events import Event, Unrecognised
+from voxemu.provider import Message
 
 EXCERPT = 80
 DEPTH = 64

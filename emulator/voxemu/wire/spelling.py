@@ -10,11 +10,11 @@ import json
 from abc import ABC, abstractmethod
 from typing import Any
 
-from ..audio import SAMPLE_BYTES, AudioFormat
-from ..errors import AudioError, LocalProtocolError
-from ..events import Downlink, Event, Uplink
-from ..provider import Message, Role
-from .reading import read
+from voxemu.audio import SAMPLE_BYTES, AudioFormat
+from voxemu.errors import AudioError, LocalProtocolError
+from voxemu.events import Downlink, Event, Uplink
+from voxemu.provider import Message, Role
+from voxemu.wire.reading import read
 
 
 class DuplexCodec(ABC):

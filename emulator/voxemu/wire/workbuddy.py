@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from ..audio import AudioFormat
-from ..errors import Refused, RemoteProtocolError
-from ..events import (
+from voxemu.audio import AudioFormat
+from voxemu.errors import Refused, RemoteProtocolError
+from voxemu.events import (
     AgentAudioSent,
     AgentReadied,
     Closed,
@@ -24,7 +24,7 @@ from ..events import (
     TokenPresented,
     UserAudioSent,
 )
-from ..provider import (
+from voxemu.provider import (
     Admission,
     Answered,
     Asked,
@@ -42,9 +42,9 @@ from ..provider import (
     TokenAwaited,
     at_path,
 )
-from .entrance import above_zero, socket_url, started, turned_away
-from .reading import Unreadable, field, json_object, message_type, text_field, whole_samples
-from .spelling import DuplexCodec, sendable, spell_json
+from voxemu.wire.entrance import above_zero, socket_url, started, turned_away
+from voxemu.wire.reading import Unreadable, field, json_object, message_type, text_field, whole_samples
+from voxemu.wire.spelling import DuplexCodec, sendable, spell_json
 
 if TYPE_CHECKING:
     from random import Random
