@@ -31,9 +31,12 @@ LAYERS = [
         "voxemu.drive",
         "voxemu.rooms",
     ],
-    ["voxemu_client.prompts", "voxemu_client.playback"],
-    ["voxemu_client.caller"],
+    ["voxemu_client.prompts", "voxemu_client.playback", "voxemu_client.speech", "voxemu_client.phases"],
+    ["voxemu_client.microphone", "voxemu_client.barge_in", "voxemu_client.account", "voxemu_client.clips"],
+    ["voxemu_client.script"],
+    ["voxemu_client.caller", "voxemu_client.telling"],
     ["voxemu.server", "voxemu_client.dial", "voxemu_client.devices"],
+    ["voxemu_client.calling"],
     ["voxemu.cli", "voxemu.pytest_plugin", "voxemu_client.cli", "voxemu_client.demo"],
     ["voxemu.__main__", "voxemu_client.__main__"],
 ]
@@ -52,6 +55,7 @@ SHELL = [
     "voxemu.pytest_plugin",
     "voxemu_client.dial",
     "voxemu_client.devices",
+    "voxemu_client.calling",
     "voxemu_client.cli",
     "voxemu_client.__main__",
     "voxemu_client.demo",
@@ -95,8 +99,9 @@ DOORS = {
     "pydantic": ["voxemu.server"],
     "pytest": ["voxemu.pytest_plugin"],
     "sounddevice": ["voxemu_client.devices"],
-    "soundfile": ["voxemu.record", "voxemu_client.prompts", "voxemu_client.dial"],
+    "soundfile": ["voxemu.record", "voxemu_client.clips"],
     "soxr": ["voxemu.audio"],
+    "yarl": ["voxemu_client.dial"],
 }
 
 # Wants a system library (PortAudio), so it is imported only when sound is really asked for.

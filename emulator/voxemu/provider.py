@@ -284,6 +284,8 @@ class Provider(ABC):
     # True where every frame has full size: the last of a reply is padded with zeros.
     flushes: ClassVar[bool]
     # True where the wire tells the caller to drop audio that it has not played.
+    declares_rate: ClassVar[bool] = False
+    # True where every message of user audio says its sample rate.
     spells: ClassVar[frozenset[type[Event]]]
     # Every event that the codec has words for.
     start: ClassVar[Route]

@@ -81,9 +81,10 @@ class Placement:
         if waited:
             self._figures.sounded(position)
 
-    def flush_playback(self, position: int) -> None:
-        # Only at the caller's end is agent audio held, and it came before this.
-        if self._incoming is AgentAudioSent:
+    def flush_playback(self, position: int, dropped: int) -> None:
+        # At the caller's end agent audio may be held. Either it is what was thrown away, or it cut off what
+        # sounded before it and has its place told next; how much never sounded says which.
+        if self._incoming is AgentAudioSent and not 0 < dropped <= self.right.beyond(position):
             self._release()
         self.right.flush(position)
         self._figures.flushed(position)

@@ -208,7 +208,7 @@ class Recorder:
         self._placement.start_playback(started.position)
 
     def _playback_flushed(self, flushed: PlaybackFlushed, now: float) -> None:
-        self._placement.flush_playback(flushed.position)
+        self._placement.flush_playback(flushed.position, flushed.dropped)
 
     def _rates_announced(self, rates: RatesAnnounced, now: float) -> None:
         if rates.input is not None:

@@ -83,6 +83,10 @@ class Track:
             self._pieces.append((position, bytes((self._written - position) * SAMPLE_BYTES)))
         self.cursor = position
 
+    def beyond(self, position: int) -> int:
+        """How many samples lie from ``position`` on, or wait for a place."""
+        return self.waits + sum(max(0, end - max(start, position)) for start, end in self._runs)
+
     def drop_waiting(self) -> None:
         """What still waits for a place never sounded."""
         self.dropped += self.waits

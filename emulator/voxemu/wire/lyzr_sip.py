@@ -184,6 +184,7 @@ class LyzrSip(Provider):
     frame_samples = 480
     pads = False
     flushes = True
+    declares_rate = True
     spells = frozenset(
         {
             UserAudioSent,

@@ -1,0 +1,292 @@
+"""One run of ``emu client``: from the options of the command line to the summary and the exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from voxemu.audio import AudioFormat
+from voxemu.engine import Tap
+from voxemu.errors import (
+    ConnectionLost,
+    RecordingError,
+    Refused,
+    RemoteProtocolError,
+    UsageError,
+    VoxemuError,
+)
+from voxemu.events import Event, MicrophoneCaptured, SettingSent
+from voxemu.provider import CallPlan, Provider
+from voxemu.wire import provider_named
+from voxemu_client.clips import load_clip
+from voxemu_client.dial import Outcome, Telephone, broken, lost
+from voxemu_client.microphone import Silence
+from voxemu_client.script import Script
+from voxemu_client.telling import JsonLines, ProgressLine, summary_lines
+
+DONE, FAILED, USAGE, UNREACHABLE, OFF_THE_PAGE, INTERRUPTED = 0, 1, 2, 3, 4, 130
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+LOCAL_KEY = "local"
+# What the emulator takes on this machine, where any key that is not empty passes by default.
+
+
+def call(options: Mapping[str, Any], key: str | None) -> int:
+    """Places the call; the exit code. Raises UsageError before anything is dialled."""
+    provider = provider_named(options["provider"])
+    plan = _plan(provider, options, key)
+    script = _script(provider, options)
+    return asyncio.run(_Run(provider, plan, script, options).run())
+
+
+def _plan(provider: Provider, options: Mapping[str, Any], key: str | None) -> CallPlan:
+    if key is None:
+        key = LOCAL_KEY if urlsplit(options["url"]).hostname in LOOPBACK else ""
+    wanted = {
+        "prompt": options["prompt"],
+        "voice": options["voice"],
+        "language": options["language"],
+        "max_context_messages": options["max_context"],
+    }
+    settings = {name: value for name, value in wanted.items() if value is not None}
+    if settings and SettingSent not in provider.spells:
+        flags = ", ".join("--max-context" if name.startswith("max") else f"--{name}" for name in settings)
+        raise UsageError(f"{provider.id} has no words for session settings; leave {flags} out")
+    return CallPlan(options["url"].strip(), key, options["agent"], settings, options["rate"])
+
+
+def _script(provider: Provider, options: Mapping[str, Any]) -> Script:
+    rate = Script(rate=options["rate"]).sending_rate(provider)
+    names = options["say"] or (() if options["mic"] else ("hello",))
+    barge_in = options["barge_in"]
+    return Script(
+        clips=tuple(load_clip(name, rate) for name in names),
+        stop=None if barge_in is None else load_clip("stop", rate),
+        rate=options["rate"],
+        silence=Silence.parse(options["silence"]),
+        barge_in=barge_in,
+        half_duplex=options["half_duplex"],
+        live=options["mic"],
+    )
+
+
+class _Run:
+    def __init__(
+        self, provider: Provider, plan: CallPlan, script: Script, options: Mapping[str, Any]
+    ) -> None:
+        self._provider = provider
+        self._plan = plan
+        self._script = script
+        self._options = options
+        self._interrupted = False
+        self._lines = JsonLines(sys.stdout, provider, [plan.key]) if options["as_json"] else None
+        self._progress: ProgressLine | None = None
+        self._task: asyncio.Task[list[Outcome]] | None = None
+
+    async def run(self) -> int:
+        watchers: list[Tap] = []
+        if self._lines is not None:
+            watchers.append(self._lines)
+        elif sys.stderr.isatty():
+            self._progress = ProgressLine(sys.stderr, self._provider)
+            watchers.append(self._progress)
+        record = self._options["record"]
+        with self._devices(watchers) as sounds:
+            telephone = Telephone(
+                self._provider,
+                self._plan,
+                recordings=None if record is None else Path(record),
+                watchers=watchers,
+                sounds=sounds,
+            )
+            return await self._dial(telephone)
+
+    async def _dial(self, telephone: Telephone) -> int:
+        outcomes: list[Outcome] = []
+        error: VoxemuError | None = None
+        self._task = asyncio.create_task(telephone.call(self._script, reconnect=self._options["reconnect"]))
+        self._on_signals(telephone)
+        try:
+            outcomes = await self._task
+        except asyncio.CancelledError:
+            if not self._interrupted:
+                raise
+        except (ConnectionLost, Refused, RemoteProtocolError, RecordingError) as problem:
+            error = problem
+        return self._tell(outcomes, error)
+
+    def _on_signals(self, telephone: Telephone) -> None:
+        loop = asyncio.get_running_loop()
+
+        def asked() -> None:
+            again, self._interrupted = self._interrupted, True
+            if again or not telephone.hang_up("interrupted"):
+                assert self._task is not None
+                self._task.cancel()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # Windows' loop has no signal handlers; there Ctrl-C is a KeyboardInterrupt.
+            with contextlib.suppress(NotImplementedError, RuntimeError):
+                loop.add_signal_handler(number, asked)
+
+    # --- devices ------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _devices(self, watchers: list[Tap]) -> Iterator[Any]:
+        """Opens what was asked for before anything is dialled. Raises UsageError."""
+        if not (self._options["mic"] or self._options["play"]):
+            yield None
+            return
+        from voxemu_client import devices
+
+        if self._options["mic"] and self._options["play"] and not self._script.half_duplex:
+            sys.stderr.write(f"{devices.HEADPHONES}\n")
+        rate = self._script.sending_rate(self._provider)
+        loop, ears = asyncio.get_running_loop(), _Ears()
+        parts: list[Any] = []
+        if self._options["mic"]:
+
+            def captured(pcm: bytes) -> None:
+                loop.call_soon_threadsafe(ears.heard, pcm)
+
+            parts.append(devices.MicrophoneDevice(rate, captured))
+        if self._options["play"]:
+            speaker = devices.LoudspeakerDevice(
+                AudioFormat(self._provider.format.rate), self._script.jitter_buffer
+            )
+            watchers.append(speaker)
+            parts.append(speaker)
+
+        @contextlib.contextmanager
+        def sounding(tell: Callable[[Event], None]) -> Iterator[None]:
+            ears.tell = tell
+            try:
+                for part in parts:
+                    part.start()
+                yield
+            finally:
+                ears.tell = None
+
+        try:
+            yield sounding
+        finally:
+            for part in parts:
+                part.stop()
+
+    # --- the end ------------------------------------------------------------
+
+    def _tell(self, outcomes: list[Outcome], error: VoxemuError | None) -> int:
+        code, reason = self._verdict(outcomes, error)
+        summary = summarise(self._provider, self._plan, outcomes, code, reason)
+        if self._progress is not None:
+            self._progress.erase()
+        if self._lines is not None:
+            self._lines.write(summary)
+        elif outcomes:
+            sys.stdout.write("\n".join(summary_lines(summary)) + "\n")
+        if code not in (DONE, INTERRUPTED) and self._lines is None:
+            sys.stderr.write(f"emu client: {reason}\n")
+        return code
+
+    def _verdict(self, outcomes: list[Outcome], error: VoxemuError | None) -> tuple[int, str]:
+        if self._interrupted:
+            return INTERRUPTED, "interrupted"
+        if error is not None:
+            code = {RemoteProtocolError: OFF_THE_PAGE, RecordingError: USAGE}.get(type(error), UNREACHABLE)
+            if isinstance(error, Refused) and not self._plan.key:
+                return code, f"{error}; no key was given (--key, --key-file or EMU_KEY)"
+            return code, str(error)
+        return verdict(outcomes, self._script)
+
+
+class _Ears:
+    """Where captured audio goes: to the engine while a call is on, else nowhere."""
+
+    def __init__(self) -> None:
+        self.tell: Callable[[Event], None] | None = None
+
+    def heard(self, pcm: bytes) -> None:
+        if self.tell is not None:
+            self.tell(MicrophoneCaptured(pcm))
+
+
+def verdict(outcomes: list[Outcome], script: Script) -> tuple[int, str]:
+    """The exit code of calls that were connected, and why."""
+    last = outcomes[-1]
+    if (trouble := lost(last)) is not None:
+        return UNREACHABLE, str(trouble)
+    if (breach := next((found for each in outcomes if (found := broken(each))), None)) is not None:
+        return OFF_THE_PAGE, f"the provider broke its protocol: {breach}"
+    if script.barge_in is not None and all(each.caller.account.barge_in is None for each in outcomes):
+        return FAILED, f"no reply lasted {script.barge_in:g} s, so nobody was interrupted"
+    turns = [turn for each in outcomes for turn in each.caller.account.turns]
+    if turns and all(turn.reply is None for turn in turns):
+        return FAILED, f"the agent never answered: {_ending(last)}"
+    return DONE, _ending(last)
+
+
+def _ending(last: Outcome) -> str:
+    ended, closed = last.caller.account.ended, last.closed
+    if ended is not None:
+        return f"the provider ended the session: {ended.reason or ended.cause}"
+    said = f" {closed.reason}" if closed.reason else ""
+    who = "hung up" if closed.by == "caller" else "the provider hung up"
+    return f"{who} ({closed.code}{said})"
+
+
+def summarise(
+    provider: Provider, plan: CallPlan, outcomes: list[Outcome], code: int, reason: str
+) -> dict[str, Any]:
+    """The last line of ``--json``; times in seconds. Turns and audio are those of all its calls."""
+    parts = urlsplit(plan.url)
+    summary: dict[str, Any] = {
+        "type": "summary",
+        "exit": code,
+        "reason": reason,
+        "provider": provider.id,
+        "url": f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}",
+        "agent": plan.agent,
+        "reconnects": max(0, len(outcomes) - 1),
+    }
+    if not outcomes:
+        return summary
+    reports = [outcome.caller.account.report() for outcome in outcomes]
+    last = reports[-1]
+    return {
+        **summary,
+        **last,
+        "seconds": round(sum(report["seconds"] for report in reports), 3),
+        "turns": [turn for report in reports for turn in report["turns"]],
+        "barge_in": next((report["barge_in"] for report in reports if report["barge_in"]), None),
+        "transcripts": [line for report in reports for line in report["transcripts"]],
+        "errors": [text for report in reports for text in report["errors"]],
+        "audio": _audio(provider, outcomes),
+        "recordings": [str(outcome.recording) for outcome in outcomes if outcome.recording],
+        "recording_failures": [outcome.failure for outcome in outcomes if outcome.failure],
+    }
+
+
+def _audio(provider: Provider, outcomes: list[Outcome]) -> dict[str, Any]:
+    callers = [outcome.caller for outcome in outcomes]
+    seconds = provider.format.seconds
+
+    def total(count: Callable[[Any], int]) -> float:
+        return round(sum(seconds(count(caller.playback)) for caller in callers), 3)
+
+    return {
+        "sent": round(sum(each.microphone.sent / each.microphone.rate for each in callers), 3),
+        "received": total(lambda line: line.received),
+        "heard": total(lambda line: line.heard),
+        "dropped": total(lambda line: line.dropped),
+        "late": total(lambda line: line.late),
+        "underruns": sum(each.playback.underruns for each in callers),
+        "underrun": total(lambda line: line.underrun_samples),
+        "microphone_dropped": round(
+            sum(each.microphone.dropped / each.microphone.rate for each in callers), 3
+        ),
+    }

@@ -1,0 +1,88 @@
+"""``emu client``: places a call as a vendor's page asks a client to, and says what it came to.
+
+Exit codes: 0 done; 1 an expectation failed (no answer, or no barge-in where one was asked for); 2 usage;
+3 cannot connect, refused or lost; 4 the peer broke the protocol; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from voxemu.errors import UsageError
+
+RECORDINGS = "./recordings"
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--provider", default="lokutor", show_default=True, metavar="ID", help="Whose protocol.")
+@click.option(
+    "--url",
+    default="http://127.0.0.1:8090",
+    show_default=True,
+    help="The server's base, or the provider's start URL.",
+)
+@click.option(
+    "--key", metavar="KEY", help="API key; else --key-file, else EMU_KEY.  [local, on this machine]"
+)
+@click.option("--key-file", metavar="FILE", help="A file that holds the key.")
+@click.option("--agent", default="", metavar="ID", help="Which agent is to answer.")
+@click.option("--say", multiple=True, metavar="FILE|NAME", help="A turn: an audio file or a prompt.  [hello]")
+@click.option("--mic", is_flag=True, help="Speak through the microphone.")
+@click.option("--play", is_flag=True, help="Play the agent through the loudspeaker.")
+@click.option("--half-duplex", is_flag=True, help="Send silence while the agent sounds.")
+@click.option("--barge-in", type=float, metavar="SECONDS", help="Interrupt the agent after so long.")
+@click.option(
+    "--silence",
+    default="continuous",
+    show_default=True,
+    metavar="MODE",
+    help="Between turns: continuous, keepalive:N (seconds), suppress.",
+)
+@click.option("--rate", type=int, metavar="HZ", help="Sending rate.  [the provider's]")
+@click.option(
+    "--prompt", metavar="TEXT", help="Session setting, where the provider has it; so the next three."
+)
+@click.option("--voice", metavar="NAME")
+@click.option("--language", metavar="CODE")
+@click.option("--max-context", type=int, metavar="N")
+@click.option(
+    "--reconnect", type=click.IntRange(0), default=0, metavar="N", help="New sessions after a lost line."
+)
+@click.option("--record", is_flag=False, flag_value=RECORDINGS, metavar="[DIR]", help="Record the call.")
+@click.option("--json", "as_json", is_flag=True, help="JSON lines on stdout, the summary last.")
+def client(**options: Any) -> None:
+    """Place a call with the reference client."""
+    import os
+
+    from voxemu_client.calling import call
+
+    raise SystemExit(call(options, key_of(options, os.environ)))
+
+
+def key_of(options: Any, environ: Any) -> str | None:
+    """The key that was given, stripped. Raises UsageError."""
+    if options["key"] is not None and options["key_file"] is not None:
+        raise UsageError("give --key or --key-file, not both")
+    if options["key_file"] is None:
+        given = options["key"] if options["key"] is not None else environ.get("EMU_KEY")
+        return None if given is None else str(given).strip()
+    try:
+        return Path(options["key_file"]).expanduser().read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--key-file {options['key_file']} cannot be read: {error}") from error
+
+
+def main() -> None:
+    """``python -m voxemu_client``."""
+    import sys
+
+    from voxemu.errors import VoxemuError
+
+    try:
+        client.main(prog_name="emu client")
+    except VoxemuError as error:
+        click.echo(f"emu client: {error}", err=True)
+        sys.exit(2)
