@@ -52,15 +52,12 @@ class Calls:
         self.idle = asyncio.Event()
         self.idle.set()
         # While no socket is open.
-        limits = config.settings.limits
-        self._most = limits.sessions
-        self._message = limits.message
-        self._limits = PumpLimits(limits.outbox, limits.stall, limits.ping)
 
     def judge(self, provider: Provider, asked: Asked) -> Outcome | Answered:
         """What becomes of this upgrade."""
-        if len(self._sockets) >= self._most:
-            text = f"{self._most} sessions are open, the most allowed here (limits.sessions)"
+        most = self._config.settings.limits.sessions
+        if len(self._sockets) >= most:
+            text = f"{most} sessions are open, the most allowed here (limits.sessions)"
             return Answered(503, {"error": text}, {"Retry-After": "5"})
         return provider.admit(asked, self._desk, asyncio.get_running_loop().time())
 
@@ -68,7 +65,10 @@ class Calls:
         self, provider: Provider, outcome: Outcome, asked: Asked, request: web.Request
     ) -> web.WebSocketResponse:
         """Upgrades and holds the call until it is over."""
-        ws = web.WebSocketResponse(autoping=False, heartbeat=None, compress=False, max_msg_size=self._message)
+        limits = self._config.settings.limits
+        ws = web.WebSocketResponse(
+            autoping=False, heartbeat=None, compress=False, max_msg_size=limits.message
+        )
         await ws.prepare(request)
         call = _Call(self, provider, asked)
         engine = call.engine(outcome)
@@ -79,7 +79,7 @@ class Calls:
             engine,
             clock=clock,
             full="pause",
-            limits=self._limits,
+            limits=PumpLimits(limits.outbox, limits.stall, limits.ping),
         )
         self._sockets.add(pump)
         self.idle.clear()
@@ -137,6 +137,7 @@ class Calls:
     def ended(self, record: Record, closed: Closed, now: float) -> None:
         self._taps.over(record, closed, now)
         self._registry.ended(record)
+        self._news.ended(record)
 
     def never_began(self, provider: Provider, closed: Closed) -> None:
         if closed.by == "provider":

@@ -37,7 +37,11 @@ class Effective(NamedTuple):
 
 def load(config: str | None, environ: Mapping[str, str], flags: Mapping[str, Any]) -> Config:
     """Raises SettingsError with one line for each thing that is wrong."""
-    found = gather(config, environ, flags)
+    return checked(gather(config, environ, flags))
+
+
+def checked(found: Gathered) -> Config:
+    """The settings that were gathered. Raises SettingsError as ``load`` does."""
     try:
         settings = Settings.model_validate(found.tree)
     except ValidationError as error:
@@ -52,6 +56,13 @@ class Config:
     """Everything the server was told. Made by ``load``."""
 
     def __init__(self, settings: Any, found: Gathered) -> None:
+        self._take(settings, found)
+
+    def adopt(self, other: Config) -> None:
+        """Says from now on what ``other`` says; calls that have begun keep what they were given."""
+        self._take(other.settings, other._found)
+
+    def _take(self, settings: Any, found: Gathered) -> None:
         self.settings = settings
         self._found = found
         self._agents: dict[str, int] = {table.name: at for at, table in enumerate(settings.agent_tables)}

@@ -48,6 +48,9 @@ class News:
         elif (line := telling(event)) is not None:
             self._line(record, line)
 
+    def ended(self, record: Record) -> None:
+        """The session is over and its recording complete; the line about its close was said before."""
+
     def turned_away(self, provider: str, what: str, status: int, text: str) -> None:
         """Somebody was refused before there was a session."""
         if self.as_json:

@@ -107,14 +107,18 @@ def _on_signals(stop: asyncio.Event) -> None:
 
 
 @contextlib.asynccontextmanager
-async def running(config: Config, news: News) -> AsyncIterator[tuple[Server, dict[str, Any]]]:
+async def running(
+    config: Config, news: News, *, bound: socket.socket | None = None, grace: float = GRACE
+) -> AsyncIterator[tuple[Server, dict[str, Any]]]:
     """The server, listening, and the report of where; on leaving it has stopped.
 
-    Raises SettingsError for an address or a certificate that cannot be used.
+    ``bound`` is a listening socket to serve on, and to close, in place of the configured address; sessions
+    that are open at the end have ``grace`` seconds to go. Raises SettingsError for an address or a
+    certificate that cannot be used.
     """
     settings = config.settings
     server = build(config, news)
-    sockets = [bound_socket(settings.host, settings.port, "port")]
+    sockets = [bound or bound_socket(settings.host, settings.port, "port")]
     context = None
     runner = web.AppRunner(
         server.app, access_log=None, handle_signals=False, shutdown_timeout=0.5, keepalive_timeout=30
@@ -130,17 +134,17 @@ async def running(config: Config, news: News) -> AsyncIterator[tuple[Server, dic
         yield server, _report(config, sockets)
         for site in list(runner.sites):
             await site.stop()
-        await _end_sessions(server)
+        await _end_sessions(server, grace)
     finally:
         await runner.cleanup()
-        for bound in sockets:
-            bound.close()
+        for listening in sockets:
+            listening.close()
 
 
-async def _end_sessions(server: Server) -> None:
+async def _end_sessions(server: Server, grace: float) -> None:
     server.calls.shut_down()
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(server.calls.idle.wait(), GRACE)
+        await asyncio.wait_for(server.calls.idle.wait(), grace)
 
 
 # --- what is said when it listens -----------------------------------------------------------------------
