@@ -32,14 +32,19 @@ def served(
     """Serves until it is ready, asks for its health, stops it; the report and what was printed."""
     monkeypatch.chdir(tmp_path)
 
+    def written() -> str:
+        ready = tmp_path / "ready"
+        return ready.read_text() if ready.exists() else ""
+
     def served(env: dict[str, str] | None = None, **flags: Any) -> tuple[dict[str, Any], str]:
         reports: list[dict[str, Any]] = []
 
         def stop_when_ready() -> None:
             until = time.monotonic() + 10
-            while not (tmp_path / "ready").exists() and time.monotonic() < until:
+            # A stale one is half a line.
+            while not written().endswith("\n") and time.monotonic() < until:
                 time.sleep(0.01)
-            reports.append(json.loads((tmp_path / "ready").read_text()))
+            reports.append(json.loads(written()))
             with urlopen(reports[0]["url"] + "/health", timeout=5) as answered:
                 assert answered.status == 200
             os.kill(os.getpid(), signal.SIGTERM)
