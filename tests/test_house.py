@@ -36,7 +36,7 @@ LAYERS = [
     ["voxemu_client.script"],
     ["voxemu_client.caller", "voxemu_client.telling"],
     ["voxemu.server", "voxemu_client.dial", "voxemu_client.devices"],
-    ["voxemu_client.calling"],
+    ["voxemu_client.calling", "voxemu.testing"],
     ["voxemu.cli", "voxemu.pytest_plugin", "voxemu_client.cli", "voxemu_client.demo"],
     ["voxemu.__main__", "voxemu_client.__main__"],
 ]
@@ -53,6 +53,7 @@ SHELL = [
     "voxemu.cli",
     "voxemu.__main__",
     "voxemu.pytest_plugin",
+    "voxemu.testing",
     "voxemu_client.dial",
     "voxemu_client.devices",
     "voxemu_client.calling",

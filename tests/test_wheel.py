@@ -94,5 +94,6 @@ def test_the_command_and_the_client_that_plugs_into_it_are_found(wheel: ZipFile)
     points.read_string(dist_info(wheel, "entry_points.txt"))
     assert {section: dict(points[section]) for section in points.sections()} == {
         "console_scripts": {"emu": "voxemu.cli:main"},
+        "pytest11": {"voxemu": "voxemu.pytest_plugin"},
         "voxemu.commands": {"client": "voxemu_client.cli:client"},
     }

@@ -1,0 +1,130 @@
+"""The pytest plugin: a running emulator as a fixture, for sync and async tests.
+
+A gate, and no more: it imports pytest alone, so that a project which does not ask for a fixture pays next to
+nothing. What the fixtures do is in ``voxemu.testing``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from voxemu.testing import Emu, EmulatorThread
+    from voxemu.testing.marks import Wanted
+    from voxemu.testing.scene import Scene
+
+TRACES = "emu-traces"
+# Where the recordings of failing tests stay, below the project's folder.
+
+SCENE: pytest.StashKey[Scene] = pytest.StashKey()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("emu", "voxemu, emulated voice-AI providers")
+    group.addoption("--emu-record", metavar="DIR", help="keep the recording of every call below DIR/TEST/")
+    group.addoption(
+        "--emu-trace",
+        choices=("off", "retain-on-failure"),
+        default="off",
+        help=f"keep the recordings of tests that fail, in {TRACES}/TEST/, and print where",
+    )
+    group.addoption(
+        "--emu-update", action="store_true", help="write the goldens that emu_golden compares with"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers",
+        "emu(provider, agent, scenario, clock, settings): "
+        "how the emulator of this test is set up; settings are tables as in emu.toml",
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    scene = item.stash.get(SCENE, None)
+    if scene is not None and report.failed and call.when != "teardown":
+        scene.failed = True
+        report.sections.append(("what the emulator saw", scene.report()))
+    return report
+
+
+@pytest.fixture(scope="session")
+def emu_settings() -> Mapping[str, Any]:
+    """Settings for every test, as in ``emu.toml``; override it in a conftest.py, in any scope."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def emu_server(pytestconfig: pytest.Config) -> Iterator[EmulatorThread]:
+    """One emulator for the whole session, in a thread of its own, on a free port that stays the same."""
+    from voxemu.errors import VoxemuError
+    from voxemu.testing import EmulatorThread
+    from voxemu.testing.settings import settled
+
+    try:
+        server = EmulatorThread(settled(_file(pytestconfig), []))
+        server.start()
+    except VoxemuError as error:
+        pytest.fail(str(error), pytrace=False)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def emu(request: pytest.FixtureRequest, emu_server: EmulatorThread, emu_settings: Any) -> Iterator[Emu]:
+    """The emulator, without a trace of the tests before; errors inside it fail the test."""
+    from voxemu.errors import VoxemuError
+    from voxemu.testing.scene import Scene
+    from voxemu.testing.settings import Rung
+
+    try:
+        folder, keep = _folder(request)
+        scene = Scene(
+            emu_server,
+            _wanted(request.node),
+            [Rung("the fixture emu_settings", emu_settings)],
+            file=_file(request.config),
+            folder=folder,
+            keep=keep,
+        )
+    except VoxemuError as error:
+        pytest.fail(str(error), pytrace=False)
+    request.node.stash[SCENE] = scene
+    yield scene.emu
+    problem = scene.end()
+    if problem is not None:
+        pytest.fail(problem, pytrace=False)
+
+
+def _wanted(node: pytest.Item) -> Wanted:
+    from voxemu.testing.marks import wanted
+
+    return wanted((mark.args, mark.kwargs) for mark in node.iter_markers("emu"))
+
+
+def _file(config: pytest.Config) -> Path | None:
+    from voxemu.testing.settings import project_file
+
+    return project_file(config.rootpath)
+
+
+def _folder(request: pytest.FixtureRequest) -> tuple[Path | None, bool]:
+    """Where this test is recorded to stay, and whether it stays when the test passes."""
+    from voxemu.testing.scene import folder_name
+
+    name, config = folder_name(request.node.nodeid), request.config
+    record = config.getoption("--emu-record")
+    if record is not None:
+        return config.invocation_params.dir / record / name, True
+    if config.getoption("--emu-trace") == "off":
+        return None, False
+    return config.rootpath / TRACES / name, False

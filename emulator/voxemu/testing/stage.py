@@ -1,0 +1,62 @@
+"""One running server and what is seen of it, for as long as one test lasts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from socket import socket
+from typing import Any, TypeVar
+
+from voxemu.server.app import Server
+from voxemu.server.config import Config
+from voxemu.server.registry import Record
+from voxemu.server.run import running
+from voxemu.testing.journal import Journal
+
+T = TypeVar("T")
+
+GRACE = 1.0
+# Seconds that a session which a test left open has to go.
+ROUNDS = 25
+# Turns of the server's loop in which it reads what lies in its sockets and acts on it.
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """The server may only be touched in its own thread: ``run`` does that, and waits."""
+
+    server: Server
+    journal: Journal
+    url: str
+    run: Callable[[Callable[[], Any]], Any]
+    catch_up: Callable[[], None]
+    # Lets the server see what was sent to it before; nothing where the test holds the server's loop itself.
+
+    def settle(self, record: Record) -> None:
+        """Lets the recording of a live session reach the disk."""
+
+        def act() -> None:
+            if record.closed is None:
+                self.server.calls.settle(record, asyncio.get_running_loop().time())
+
+        self.run(act)
+
+
+async def caught_up() -> None:
+    for _ in range(ROUNDS):
+        await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def staged(
+    config: Config,
+    bound: socket | None,
+    run: Callable[[Callable[[], Any]], Any],
+    catch_up: Callable[[], None],
+) -> AsyncIterator[Stage]:
+    """A server with these settings in the loop that is running; on leaving, every session is over."""
+    journal = Journal()
+    async with running(config, journal, bound=bound, grace=GRACE) as (server, report):
+        yield Stage(server, journal, report["url"], run, catch_up)
