@@ -1,6 +1,7 @@
-"""Sounds for trying detection: speech shipped with the client, human speech, noise; and what a room does to them.
+"""Sounds for trying detection: shipped speech, human speech, noise; and what a room does to them.
 
-Everything is float64 at full scale 1.0 until `pcm` makes it S16LE; everything random comes from a given generator.
+Everything is float64 at full scale 1.0 until `pcm` makes it S16LE; what is random comes from a given
+generator.
 """
 
 from __future__ import annotations
@@ -28,11 +29,12 @@ def pcm(sound: Sound) -> bytes:
 
 def rms(sound: Sound, level: float) -> Sound:
     """The same sound at this RMS."""
-    return sound * (level / np.sqrt(np.mean(sound**2)))
+    scaled: Sound = sound * (level / np.sqrt(np.mean(sound**2)))
+    return scaled
 
 
 def spoken(name: str, rate: int, level: float = 0.1) -> Sound:
-    """A clip that begins with its first spoken sample, at `level` RMS while it is voiced; see CLIPS and HUMANS."""
+    """One of CLIPS or HUMANS from its first spoken sample on, at `level` RMS while it is voiced."""
     return _trimmed(name, rate) * level
 
 
@@ -109,8 +111,9 @@ def returned(
 ) -> Sound:
     """What a microphone carries of `sound`, `delay` seconds later and changed by `decibels`.
 
-    The client resamples 44.1 to 48 kHz, the browser 48 to 16, the sender back; `room` is the seconds in which its tail falls
-    by 60 dB, beginning 8 dB under the direct sound; `muffled` a low-pass in Hz; peaks are clipped at this share.
+    On its way it is resampled to 48 kHz for the speaker, to 16 for the microphone and back. `room` is the
+    seconds in which its tail falls by 60 dB, all of it 8 dB under the direct sound; `muffled` is a low-pass
+    in Hz; peaks are clipped at the share `clipped`.
     """
     sound = np.rint(sound * 32768) / 32768
     for source, target in ((rate, 48000), (48000, 16000), (16000, rate)):

@@ -1,50 +1,24 @@
 """Tells the agent's own voice, coming back through the microphone, from a user's.
 
-An echo is what was played a moment ago, through one short filter (loudspeaker, room, resamplers, a
-fraction of a sample of delay). So the last 160 ms of the microphone are compared with everything that
-sounded up to `max_delay` before: normalised cross-correlation finds the delay, least squares the filter
-around it, and what the filter cannot explain of the newest 20 ms is what somebody else may have said. A
-user's words, even the same words in the same voice, do not follow from the agent's by any such filter;
-where they nearly do, for a moment, enough of an ordinary voice remains.
+Waveforms are compared, not levels: see `echo_band` for how. A user's words, even the same words in the same
+voice, do not follow from the agent's by any short filter; where they nearly do, for a moment, enough of an
+ordinary voice remains. What nobody can tell apart is a user who plays the agent's own words within
+`max_delay` of hearing them.
 
-It is tried from cheap to dear, and the first explanation that leaves no more than asked for ends the
-search: a short filter at the delay that worked last; one at the best delay of all; a long filter there,
-for rooms that ring; and one for the newest 40 ms alone, for the moments after a player ran dry and the
-delay jumped.
-
-All of it happens on copies thinned out to 8 to 16 kHz and low-passed below 4 kHz. What lies above is left
-out on both sides: an agent's hiss cannot leak through as residual, and a user's is heard as soon as a
-voiced sound follows.
-
-A model is never perfect (clipping, a room longer than the filter), so a residual under a quarter of the
-explained echo, taken at its loudest within the 160 ms, counts as nothing: somebody 12 dB below the echo
-is not heard through it.
+It happens in two bands, below 4 kHz and from 4 to 8, each thinned out to about 8 kHz. Voices live in the
+first and settle most questions there; in the second a user who begins with an s is heard before the vowel
+comes, and an agent who says one is recognised. Above 8 kHz nothing counts, on either side.
 """
 
 from __future__ import annotations
 
 import math
-from collections import deque
 from typing import Final
 
-import numpy as np
+from voxemu.dialogue.echo_band import EARLY, LATE, LONG, SPAN, EchoBand
+from voxemu.dialogue.reference import Thinner
 
-from voxemu.dialogue.reference import Floats, Reference, Thinner
-
-ANALYSIS_RATE: Final = 8000
-SPAN: Final = 0.16  # seconds compared at once: longer was no better, in less a filter explains too much
-LEAST: Final = 0.1  # with less than this since the stream began or broke off nothing is said to remain
-NEWEST: Final = 0.02  # the residual is measured here
-RECENT: Final = 0.04
-EARLY: Final = 0.04  # an echo may seem to come before its cause, by the jitter of the network,
-LATE: Final = 0.05  # and by this much later than the longest delay
-LEAD: Final = 0.001  # filter before the delay found, for fractions of a sample and a peak found off its place
-SHORT: Final = 0.006  # and after it
-LONG: Final = 0.015
-LEAK: Final = 0.25
-EMPHASIS: Final = 0.9  # voices are loudest where they tell least about the delay
-LOOSE: Final = 1e-3  # ridge, as a share of the reference's energy: thinned audio is empty near its edge
-ROOM_NOISE: Final = 2e-5  # ridge, mean square: near silence, blown up, must not explain a voice
+BAND_RATE: Final = 8000  # or a little more, where that divides the rate
 
 
 class EchoGuard:
@@ -60,129 +34,49 @@ class EchoGuard:
             raise ValueError(f"rate must lie between 8000 and 48000 Hz, not {rate}")
         if not 0.0 <= max_delay <= 2.0:
             raise ValueError(f"max_delay must lie between 0 and 2 seconds, not {max_delay!r}")
-        self._thinner = Thinner(rate, ANALYSIS_RATE)
-        self._span = self._thinned(SPAN)
-        self._early = self._thinned(EARLY)
-        self._late = self._thinned(max_delay + LATE)
-        self._lead, self._short, self._long = self._thinned(LEAD), self._thinned(SHORT), self._thinned(LONG)
-        self._reference = Reference(rate, self._thinner, SPAN + max_delay + LATE + LONG + 0.1)
-        self.cut(0)
+        step = rate // BAND_RATE
+        zones = (0,) if step == 1 else (0, 1)
+        self._bands = [EchoBand(rate, Thinner(rate, step, zone), max_delay) for zone in zones]
+        self._back = round((SPAN + max_delay + LATE + LONG) * rate)
+        self._ahead = round(EARLY * rate)
+        self._end = 0
 
     def played(self, pcm: bytes, position: int) -> None:
         """Agent audio, S16LE, that sounds from `position` on, now or later; the rest is silence."""
         if len(pcm) % 2:
             raise ValueError(f"S16LE audio has an even number of bytes, not {len(pcm)}")
-        self._reference.write(pcm, position)
+        for band in self._bands:
+            band.reference.write(pcm, position)
 
     def flushed(self, position: int) -> None:
         """What was to sound from `position` on never did."""
-        self._reference.erase_from(position)
+        for band in self._bands:
+            band.reference.erase_from(position)
 
     def cut(self, position: int) -> None:
         """The microphone broke off and goes on at `position`; what was played stays."""
         self._end = position
-        self._heard: Floats = np.zeros(0, np.float32)
-        self._waiting: deque[tuple[bytes, int]] = deque()
-        self._waiting_samples = 0
-        self._before = bytes(2 * self._thinner.reach)
-        self._lag: int | None = None
-        self._reference.passed(position)
+        for band in self._bands:
+            band.cut(position)
 
     def heard(self, pcm: bytes, position: int) -> None:
-        """The microphone's next window, S16LE of 5 ms or more; thinned out only when asked about."""
+        """The microphone's next window, S16LE of 5 ms or more; looked at only when asked about."""
         self._end = position + len(pcm) // 2
-        self._waiting.append((pcm, position))
-        self._waiting_samples += len(pcm) // 2
-        oldest = len(self._waiting[0][0]) // 2
-        if self._waiting_samples - oldest > (self._span + 1) * self._thinner.step:
-            self._before = self._tail(self._waiting.popleft()[0])
-            self._waiting_samples -= oldest
-            self._heard = self._heard[:0]
-        self._reference.passed(self._end)
+        for band in self._bands:
+            band.heard(pcm, position)
 
     def sounding(self) -> bool:
         """Whether agent audio could be in the last window's comparison; else nothing is explained."""
-        step = self._thinner.step
-        return self._reference.sounds(
-            self._end - (self._span + self._late + self._long) * step, self._end + self._early * step
-        )
+        return self._bands[0].reference.sounds(self._end - self._back, self._end + self._ahead)
 
     def remains(self, enough: float) -> float:
-        """RMS (full scale 1.0, below 4 kHz) of the newest 20 ms that the agent's audio does not explain.
+        """RMS (full scale 1.0, below 8 kHz) of the newest 20 ms that the agent's audio does not explain.
 
         A value under `enough` need not be the least that could be found.
         """
-        self._catch_up()
-        mic = self._heard
-        if len(mic) < self._thinned(LEAST):
-            return 0.0
-        first = (self._end - 1) // self._thinner.step - len(mic) + 1
-        before = self._late + self._long
-        ref = self._reference.read(first - before, before + len(mic) + self._early + self._lead)
-        tracked = None if self._lag is None else before - self._lag
-        least = math.inf if tracked is None else self._unexplained(mic, ref, tracked, self._short)
-        if least < enough:
-            return least
-        offset = self._best_offset(mic, ref)
-        if offset != tracked:
-            again = self._unexplained(mic, ref, offset, self._short)
-            offset = offset if again < least or tracked is None else tracked
-            least = min(least, again)
-        if least >= enough:
-            least = min(least, self._unexplained(mic, ref, offset, self._long))
-        if least < enough:
-            self._lag = before - offset
-            return least
-        return min(least, self._unexplained_recently(mic, ref))
-
-    def _unexplained_recently(self, mic: Floats, ref: Floats) -> float:
-        recent = self._thinned(RECENT)
-        mic, ref = mic[-recent:], ref[len(mic) - recent :]
-        return self._unexplained(mic, ref, self._best_offset(mic, ref), self._short)
-
-    def _best_offset(self, mic: Floats, ref: Floats) -> int:
-        """Where in `ref` a stretch resembles `mic` most, with room around it for the long filter."""
-        mic, ref = _emphasised(mic), _emphasised(ref)
-        spectrum = np.fft.rfft(ref) * np.conj(np.fft.rfft(mic, len(ref)))
-        alike = np.fft.irfft(spectrum, len(ref))[: len(ref) - len(mic) + 1]
-        energy = np.concatenate(([0.0], np.cumsum(ref.astype(np.float64) ** 2)))
-        stretch = energy[len(mic) :] - energy[: -len(mic)]
-        likeness = alike * alike / (stretch + ROOM_NOISE * len(mic))
-        return self._long + int(np.argmax(likeness[self._long : len(likeness) - self._lead]))
-
-    def _unexplained(self, mic: Floats, ref: Floats, offset: int, reach: int) -> float:
-        """RMS left of the newest 20 ms by the best filter from `LEAD` before to `reach` after `offset`."""
-        count = len(mic)
-        taps = reach + self._lead + 1
-        rows = np.lib.stride_tricks.sliding_window_view(ref, taps)[offset - reach : offset - reach + count]
-        delayed: Floats = np.ascontiguousarray(rows)
-        normal = delayed.T @ delayed
-        diagonal = np.diagonal(normal)
-        normal[np.diag_indices(taps)] += LOOSE * float(diagonal.mean()) + ROOM_NOISE * count
-        explained: Floats = delayed @ np.linalg.solve(normal, delayed.T @ mic)
-        newest = self._thinned(NEWEST)
-        left = mic[-newest:] - explained[-newest:]
-        level = math.sqrt(float(left.dot(left)) / newest)
-        pieces = explained[count % newest :].reshape(-1, newest)
-        loudest = math.sqrt(float((pieces * pieces).mean(axis=1).max()))
-        return level if level > LEAK * loudest else 0.0
-
-    def _catch_up(self) -> None:
-        fresh = []
-        for pcm, position in self._waiting:
-            fresh.append(self._thinner.thin(self._before + pcm, position))
-            self._before = self._tail(pcm)
-        self._waiting.clear()
-        self._waiting_samples = 0
-        self._heard = np.concatenate([self._heard, *fresh])[-self._span :]
-
-    def _tail(self, pcm: bytes) -> bytes:
-        return pcm[len(pcm) - 2 * self._thinner.reach :]
-
-    def _thinned(self, seconds: float) -> int:
-        return round(seconds * self._thinner.rate)
-
-
-def _emphasised(samples: Floats) -> Floats:
-    slope: Floats = samples[1:] - np.float32(EMPHASIS) * samples[:-1]
-    return slope
+        left = 0.0
+        for band in self._bands:
+            left = math.hypot(left, band.remains(enough))
+            if left >= enough:
+                break
+        return left

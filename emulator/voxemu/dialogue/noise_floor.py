@@ -94,7 +94,7 @@ class NoiseFloor:
         self._settle()
 
     def _settle(self) -> None:
-        """Steady and without pitch for a while, or steady for long, or else, for long, the quietest window."""
+        """Steady and without pitch for a while, or steady for long; else, for long, the quietest window."""
         recent = list(self._blocks)[-self._short :]
         if len(recent) == self._short and sum(block.pitched for block in recent) <= 1 and _steady(recent):
             self._raise(min(block.smooth_lowest for block in recent))

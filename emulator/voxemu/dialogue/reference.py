@@ -13,24 +13,28 @@ _BLOCK_SECONDS: Final = 0.02
 _TAPS_PER_STEP: Final = 30
 _CUTOFF: Final = 0.86  # of half the thinned rate; 40 dB down where folding would matter
 _FULL_SCALE: Final = 32768.0
-_SILENT: Final = 1e-9  # mean square under which a block is as good as not there (a rounding bit is 1e-10)
+_SILENT: Final = 1.0  # mean square, in units of the last bit: rounding and dither are not audible
 
 
 class Thinner:
-    """Low-passes and keeps every `step`-th sample, those whose position is a multiple of `step`.
+    """Keeps one band, and of that every `step`-th sample, those whose position is a multiple of `step`.
 
-    Microphone and reference go through the same filter on the same grid, so that what is lost is lost on
-    both sides.
+    Zone 0 is the band below half the thinned rate, zone 1 the one above it, as wide; thinning folds it
+    down, mirrored, which harms nothing: microphone and reference go through the same filter on the same
+    grid, so a delay or a room between them is still one linear filter, and what is lost is lost on both.
     """
 
-    def __init__(self, rate: int, target: int) -> None:
-        self.step = max(1, rate // target)
-        self.rate = rate / self.step
-        count = _TAPS_PER_STEP * self.step if self.step > 1 else 1
+    def __init__(self, rate: int, step: int, zone: int = 0) -> None:
+        self.step = step
+        self.rate = rate / step
+        count = _TAPS_PER_STEP * step if step > 1 else 1
         self.reach = count - 1  # samples needed before the first
-        at = np.arange(count) - (count - 1) / 2
-        taps = np.sinc(at * _CUTOFF / self.step) * np.kaiser(count, 4.0)
-        self._kernel: Floats = (taps / taps.sum() / _FULL_SCALE).astype(np.float32)
+        at = (np.arange(count) - (count - 1) / 2) / step
+        width = _CUTOFF / (zone + 1)
+        low_pass = np.sinc(at * width) * np.kaiser(count, 4.0)
+        carrier = 2 * np.cos(2 * np.pi * 0.75 * at) if zone else np.ones(count)
+        taps = low_pass / low_pass.sum() * carrier
+        self._kernel: Floats = (taps / _FULL_SCALE).astype(np.float32)
 
     def thin(self, pcm: bytes, position: int) -> Floats:
         """S16LE from `reach` samples before `position`; what is kept from `position` on, full scale 1.0."""
@@ -52,6 +56,7 @@ class Reference:
         self._keep = round(keep * rate)
         self._raw: dict[int, bytearray] = {}
         self._thinned: dict[int, Floats] = {}
+        self._audible: dict[int, bool] = {}
         self._oldest = 0
 
     def write(self, pcm: bytes, position: int) -> None:
@@ -86,6 +91,7 @@ class Reference:
         self._oldest = oldest
         for index in [index for index in self._raw if index < oldest]:
             del self._raw[index]
+            self._audible.pop(index, None)
         for index in [index for index in self._thinned if index < oldest]:
             del self._thinned[index]
 
@@ -93,8 +99,12 @@ class Reference:
         """Whether anything sounds in the blocks that hold these positions."""
         for index in range(first // self._length, last // self._length + 1):
             if index in self._raw:
-                block = self._block(index)
-                if float(block.dot(block)) > _SILENT * self._thinned_length:
+                audible = self._audible.get(index)
+                if audible is None:
+                    samples = np.frombuffer(self._raw[index], "<i2").astype(np.float32)
+                    audible = float(samples.dot(samples)) > _SILENT * len(samples)
+                    self._audible[index] = audible
+                if audible:
                     return True
         return False
 
@@ -119,5 +129,6 @@ class Reference:
         return thinned
 
     def _touched(self, block: int) -> None:
+        self._audible.pop(block, None)
         self._thinned.pop(block, None)
         self._thinned.pop(block + 1, None)  # the filter reaches back
