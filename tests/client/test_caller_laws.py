@@ -32,8 +32,8 @@ from voxemu.events import (
 from voxemu.provider import Provider, Target
 from voxemu.wire import PROVIDERS
 from voxemu_client.caller import Caller
-from voxemu_client.microphone import Silence
 from voxemu_client.script import Script
+from voxemu_client.silence import Silence
 
 SCRIPTS: dict[str, dict[str, Any]] = {
     "plain": {},

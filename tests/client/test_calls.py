@@ -42,8 +42,8 @@ from voxemu.provider import Provider, Role, Target
 from voxemu.record import CallFacts, Recorder, Recording
 from voxemu.wire import PROVIDERS
 from voxemu_client.caller import Caller
-from voxemu_client.microphone import Silence
 from voxemu_client.script import Script
+from voxemu_client.silence import Silence
 from voxemu_client.speech import Clip
 
 providers = pytest.mark.parametrize("provider", PROVIDERS.values(), ids=list(PROVIDERS))
