@@ -34,7 +34,7 @@ class Speaker:
 
 
 class Room:
-    """A lokutor client without echo cancellation: its microphone hears the user, a fan, and its loudspeaker."""
+    """A lokutor client without echo cancellation: its microphone hears a fan and its own loudspeaker too."""
 
     def __init__(self, clip: Sound, *, delay: float, gain: float, guard: bool = True) -> None:
         self.talk = Talk("lokutor", Speaker(clip), echo_guard=guard)
