@@ -20,10 +20,12 @@ from typing import Any
 from voxemu.errors import ConnectionLost, VoxemuError
 from voxemu.provider import CallPlan, Provider
 from voxemu.wire import PROVIDERS
-from voxemu_client.calling import FAILED, INTERRUPTED, LOCAL_KEY, UNREACHABLE, summarise, verdict
+from voxemu_client.calling import LOCAL_KEY
 from voxemu_client.clips import load_clip
-from voxemu_client.dial import Telephone, fetch
+from voxemu_client.dial import Telephone
 from voxemu_client.script import Script
+from voxemu_client.summary import FAILED, INTERRUPTED, UNREACHABLE, summarise, verdict
+from voxemu_client.web import fetch
 
 RECORDINGS = Path("recordings/demo")
 SAYS = ("story", "stop", "goodbye")

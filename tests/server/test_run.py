@@ -25,6 +25,18 @@ from voxemu.server.run import serve
 pytestmark = pytest.mark.sockets
 
 
+def ready_report(file: Path) -> dict[str, Any]:
+    """What the ready file says, once it says anything: one that an earlier run left is not JSON here."""
+    until = time.monotonic() + 30
+    while True:
+        try:
+            report: dict[str, Any] = json.loads(file.read_text())
+            return report
+        except (FileNotFoundError, json.JSONDecodeError):
+            assert time.monotonic() < until, "the server was never ready"
+            time.sleep(0.01)
+
+
 @pytest.fixture
 def served(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -32,22 +44,16 @@ def served(
     """Serves until it is ready, asks for its health, stops it; the report and what was printed."""
     monkeypatch.chdir(tmp_path)
 
-    def written() -> str:
-        ready = tmp_path / "ready"
-        return ready.read_text() if ready.exists() else ""
-
     def served(env: dict[str, str] | None = None, **flags: Any) -> tuple[dict[str, Any], str]:
         reports: list[dict[str, Any]] = []
 
         def stop_when_ready() -> None:
-            until = time.monotonic() + 10
-            # A stale one is half a line.
-            while not written().endswith("\n") and time.monotonic() < until:
-                time.sleep(0.01)
-            reports.append(json.loads(written()))
-            with urlopen(reports[0]["url"] + "/health", timeout=5) as answered:
-                assert answered.status == 200
-            os.kill(os.getpid(), signal.SIGTERM)
+            try:
+                reports.append(ready_report(tmp_path / "ready"))
+                with urlopen(reports[0]["url"] + "/health", timeout=5) as answered:
+                    assert answered.status == 200
+            finally:
+                os.kill(os.getpid(), signal.SIGTERM)
 
         watcher = threading.Thread(target=stop_when_ready)
         watcher.start()

@@ -396,8 +396,8 @@ class Session:
         self._generation += 1
         self._out.append(ThinkingStarted(self._generation))
         if self.settings.thinking_audio:
-            format = self.provider.format
-            self._out.append(ThinkingSoundSent(typing(format, self.settings.think_time), format.rate))
+            ours = self.provider.format
+            self._out.append(ThinkingSoundSent(typing(ours, self.settings.think_time), ours.rate))
         self._reply = Reply(self._generation, now + self.settings.think_time)
         self._reply.add_first(self._ask(turn))
 

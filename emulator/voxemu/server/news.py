@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from io import StringIO
 from typing import Any, TextIO
 
 from voxemu.events import (
@@ -87,6 +88,16 @@ class News:
         except (OSError, ValueError):
             # The reader has gone; whoever pipes us into `head` wants the calls to go on.
             self._out = None
+
+
+class Silence(News):
+    """For a server that somebody else's output must not be mixed with."""
+
+    def __init__(self) -> None:
+        super().__init__(StringIO(), as_json=False)
+
+    def _write(self, line: str) -> None:
+        return
 
 
 def telling(event: Event) -> str | None:

@@ -25,6 +25,11 @@ class Claims(ABC):
     def vendor(self) -> Provider: ...
     @property
     @abstractmethod
+    def flush_message(self) -> str:
+        """The message by which the app is told to drop what it has not played; "" where there is none."""
+
+    @property
+    @abstractmethod
     def turns(self) -> list[Turn]: ...
     @property
     @abstractmethod
@@ -193,9 +198,9 @@ class Claims(ABC):
                 for each in barge_ins
             ]
             sign = (
-                "when the provider says that it was interrupted"
-                if self.vendor.flushes
-                else "when the user speaks: this provider sends no word for it"
+                f"when it is sent {self.flush_message}"
+                if self.flush_message
+                else "when the user speaks? This provider has no message for it"
             )
             return "\n".join([*lines, f"Does the app empty its playback queue {sign}?"])
         if excess > 0:

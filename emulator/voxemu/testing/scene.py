@@ -49,7 +49,7 @@ class Scene:
         """What a failing test is told beside its own failure."""
         lines = [self.emu.story]
         if self._folder is not None:
-            lines += [f"recording: {session.recording}" for session in self.emu.sessions]
+            lines += [f"recording: {_near(session.recording)}" for session in self.emu.sessions]
         return "\n".join(lines)
 
     def end(self) -> str | None:
@@ -74,6 +74,12 @@ class Scene:
                 self._folder.parent.rmdir()
             except OSError:
                 return
+
+
+def _near(path: Path) -> Path:
+    """As one would type it here."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def folder_name(nodeid: str) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import Any, TypeVar
 
 from voxemu.drive.websocket import BROKEN
-from voxemu.provider import Provider
+from voxemu.events import Interrupted
+from voxemu.provider import Provider, Role
 from voxemu.record.folder import CALL
 from voxemu.record.wav import channel, read_wav
 from voxemu.testing.claims import Claims
@@ -48,6 +50,11 @@ class EmuSession(Claims):
     @property
     def vendor(self) -> Provider:
         return self._provider
+
+    @property
+    def flush_message(self) -> str:
+        codec = self._provider.codec(Role.PROVIDER, self._record.effective.wire, Random(0))
+        return " ".join(str(message) for message in codec.encode(Interrupted()))
 
     @property
     def agent(self) -> str:
