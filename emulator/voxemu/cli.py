@@ -1,4 +1,4 @@
-"""The command line: ``emu serve``, ``emu explain``, and the commands that other packages bring.
+"""The command line: ``emu serve``, ``emu exec``, ``emu explain``, and the commands that other packages bring.
 
 What a command needs is imported when it runs, so that ``emu --help`` answers at once.
 """
@@ -98,6 +98,21 @@ def serve(config: str | None, **flags: Any) -> None:
     from voxemu.server.run import serve as run
 
     raise SystemExit(run(config, os.environ, flags))
+
+
+@emu.command(
+    "exec",
+    params=[option for option in serve.params if option.name not in ("port", "ready_file", "json")],
+    context_settings={"allow_interspersed_args": False},
+)
+@click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="-- CMD …")
+def execute(config: str | None, command: tuple[str, ...], **flags: Any) -> None:
+    """Run CMD with an emulator beside it, on a free port that its environment names."""
+    import os
+
+    from voxemu.server.execute import execute as run
+
+    raise SystemExit(run(config, os.environ, flags, command))
 
 
 @emu.command()
