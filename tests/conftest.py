@@ -8,6 +8,8 @@ import pytest
 
 from tests.needs import require_file
 
+pytest_plugins = ["pytester"]
+
 ALSA_SOUNDS = Path("/usr/share/sounds/alsa")
 
 

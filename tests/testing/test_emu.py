@@ -129,7 +129,7 @@ async def test_an_agent_set_in_the_test_answers_from_then_on(emu: Emu) -> None:
 async def test_settings_made_in_the_test_hold_for_the_calls_to_come(emu: Emu) -> None:
     async with ClientSession() as http:
         before = await dial(http, "lokutor", emu.url("lokutor"))
-        emu.set(dialogue={"burst": True}, lokutor={"initial_listening": False})
+        emu.set(lokutor={"server_rates": False})
         after = await dial(http, "lokutor", emu.url("lokutor"))
         for phone in (before, after):
             await answered(phone)

@@ -32,8 +32,7 @@ class Emu:
         rungs: Sequence[Rung] = (),
         provider: str | None = None,
     ) -> None:
-        self.errors = errors
-        # Of the emulator itself. They fail the test; one that expects them empties the list.
+        self._errors = errors
         self._stage = stage
         self._file = file
         self._rungs = list(rungs)
@@ -185,6 +184,12 @@ class Emu:
         if self._stage.journal.sessions:
             return "none came beside those in emu.sessions"
         return f"nobody called {self.base_url}; does the app use emu.url(…) or emu.env?"
+
+    @property
+    def errors(self) -> list[str]:
+        """Of the emulator itself. They fail the test; one that expects them empties the list."""
+        self._stage.catch_up()
+        return self._errors
 
     # --- claims -----------------------------------------------------------------------------------------
 

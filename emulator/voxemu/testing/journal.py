@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from io import StringIO
 from typing import Any, TypeVar
 
-from voxemu.events import Event, FindingMade, SpeakingStarted, Transcribed
+from voxemu.events import AgentFailed, Event, FindingMade, SpeakingStarted, Transcribed
 from voxemu.server.news import News, printable, telling
 from voxemu.server.registry import Record
 from voxemu.testing.events import SeenEvent
@@ -27,13 +27,14 @@ class Witnessed:
 
 
 class Journal(News):
-    def __init__(self) -> None:
+    """``errors`` is where agents that failed are told of, beside what the server logs."""
+
+    def __init__(self, errors: list[str]) -> None:
         super().__init__(StringIO(), as_json=True)
+        self._errors = errors
         self.sessions: list[Witnessed] = []
         # In the order in which they opened.
         self.turned_away_ones: list[str] = []
-        self.findings: list[dict[str, Any]] = []
-        # Those that belong to no session stand in the registry; their news come here as text.
         self.remarks: list[str] = []
         self._by_id: dict[str, Witnessed] = {}
         self._lock = threading.Lock()
@@ -51,6 +52,8 @@ class Journal(News):
         if said is None or record.id not in self._by_id:
             return
         fields = {name: value for name, value in said.items() if name not in ("t", "type")}
+        if isinstance(event, AgentFailed):
+            self._errors.append(f"the agent failed: {event.trace}")
         line = line_about(event)
         seen = SeenEvent(said["t"] / 1000, said["type"], fields, line and printable(line))
         self._by_id[record.id].seen.append(seen)

@@ -56,8 +56,6 @@ class Scene:
         """Ends every session. What went wrong inside the emulator, if anything did."""
         self._server.rest()
         problems = [*self.emu.errors]
-        for session in self.emu.sessions:
-            problems += [f"the agent failed: {event['trace']}" for event in session.all("agent_failed")]
         self._server.troubles.found.clear()
         if not self._keep and not (self._folder is not None and (self.failed or problems)):
             self._clear()

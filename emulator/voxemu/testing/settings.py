@@ -84,6 +84,8 @@ def _put(found: Gathered, rung: Rung) -> None:
         if path == ("agent",) and not isinstance(value, str):
             # As in the file, where [[agent]] tables share the name.
             path = ("[[agent]]",)
+        for length in range(1, len(path)):
+            found.sources[path[:length]] = f"{rung.source}: {'.'.join(path[:length])}"
         try:
             found.put(path, value, f"{rung.source}: {shown}")
         except (TypeError, AttributeError):

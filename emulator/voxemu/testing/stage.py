@@ -53,10 +53,11 @@ async def caught_up() -> None:
 async def staged(
     config: Config,
     bound: socket | None,
+    errors: list[str],
     run: Callable[[Callable[[], Any]], Any],
     catch_up: Callable[[], None],
 ) -> AsyncIterator[Stage]:
     """A server with these settings in the loop that is running; on leaving, every session is over."""
-    journal = Journal()
+    journal = Journal(errors)
     async with running(config, journal, bound=bound, grace=GRACE) as (server, report):
         yield Stage(server, journal, report["url"], run, catch_up)

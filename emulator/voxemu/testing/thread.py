@@ -105,7 +105,7 @@ class EmulatorThread:
     async def _played(self, config: Config) -> Stage:
         await self._ended()
         playing = AsyncExitStack()
-        stage = staged(config, self._bound.dup(), self._act, self._catch_up)
+        stage = staged(config, self._bound.dup(), self.troubles.found, self._act, self._catch_up)
         entered = await playing.enter_async_context(stage)
         self._playing = playing
         return entered
