@@ -71,7 +71,7 @@ class Speaker:
         self._sounded.clear()
         await self._sounded.wait()
 
-    async def until_quiet(self, seconds: float = 0.5) -> None:
+    async def until_quiet(self, seconds: float = 0.3) -> None:
         """Until something has sounded, and then nothing for so long."""
         await self._sounded.wait()
         loop = asyncio.get_running_loop()

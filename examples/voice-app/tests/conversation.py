@@ -18,7 +18,7 @@ class Conversation:
         self.speaker.rate = self.client.rate
         self.microphone = Microphone(self.client.rate)
 
-    async def ask(self, seconds: float = 1.0) -> None:
+    async def ask(self, seconds: float = 0.6) -> None:
         """The user says something, hears the answer and hangs up."""
         call = asyncio.create_task(self.client.call(self.microphone))
         self.microphone.speak(seconds)
@@ -27,11 +27,10 @@ class Conversation:
     async def interrupt(self, after: float) -> None:
         """The same, but the user interrupts the agent after this many seconds of its answer."""
         call = asyncio.create_task(self.client.call(self.microphone))
-        self.microphone.speak(1.0)
+        self.microphone.speak(0.6)
         await self.speaker.until_sounding()
         await asyncio.sleep(after)
         self.microphone.speak(0.6)
-        await asyncio.sleep(0.8)
         await self._end(call)
 
     async def _end(self, call: asyncio.Task[None]) -> None:

@@ -13,12 +13,12 @@ EACH = pytest.mark.parametrize("provider", ["lokutor", "lyzr-sip"])
 
 
 @EACH
-@pytest.mark.emu(agent="tone:440:0.8")
+@pytest.mark.emu(agent="tone:440:0.5")
 async def test_the_user_hears_the_agent(emu, provider):
     talk = Conversation(provider, emu.env)
     await talk.ask()
     emu.assert_turns(1)
-    emu.assert_heard(0.8, tone=440)
+    emu.assert_heard(0.5, tone=440)
     emu.assert_played(talk.speaker.played)
     emu.assert_no_findings()
 
@@ -35,7 +35,7 @@ async def test_an_interrupted_agent_is_silent_at_once(emu, provider):
 
 async def test_the_transcript_is_shown(emu):
     talk = Conversation("lokutor", emu.env)
-    call = asyncio.create_task(talk.ask(0.8))
+    call = asyncio.create_task(talk.ask())
     session = await emu.wait_for_session_async("lokutor")
     await session.wait_for_async("turn_ended")
     await call

@@ -18,9 +18,9 @@ APP = Path(__file__).parent.parent
 @pytest.mark.emu(provider="lyzr-sip")
 def test_an_echo_has_the_length_of_what_was_said(emu):
     talk = Conversation("lyzr-sip", emu.env)
-    asyncio.run(talk.ask(1.2))
-    assert emu.session.turns[0].seconds == pytest.approx(1.2, abs=0.1)
-    emu.assert_heard(1.2)
+    asyncio.run(talk.ask(0.9))
+    assert emu.session.turns[0].seconds == pytest.approx(0.9, abs=0.1)
+    emu.assert_heard(0.9)
 
 
 def test_the_program_calls_and_hangs_up(emu):
