@@ -73,8 +73,8 @@ def _script(provider: Provider, options: Mapping[str, Any]) -> Script:
     names = options["say"] or (() if options["mic"] else ("hello",))
     barge_in = options["barge_in"]
     return Script(
-        clips=tuple(load_clip(name, rate) for name in names),
-        stop=None if barge_in is None else load_clip("stop", rate),
+        clips=tuple(load_clip(name, rate, provider.scale) for name in names),
+        stop=None if barge_in is None else load_clip("stop", rate, provider.scale),
         rate=options["rate"],
         silence=Silence.parse(options["silence"]),
         barge_in=barge_in,

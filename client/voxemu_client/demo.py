@@ -135,7 +135,7 @@ async def _stop(child: asyncio.subprocess.Process) -> None:
 async def place(provider: Provider, url: str) -> dict[str, Any]:
     """One call; its summary."""
     plan = CallPlan(url, LOCAL_KEY, "echo")
-    clips = tuple(load_clip(name, provider.format.rate) for name in SAYS)
+    clips = tuple(load_clip(name, provider.format.rate, provider.scale) for name in SAYS)
     script = Script(clips=clips, barge_in=INTERRUPTS_AFTER)
     try:
         outcomes = await Telephone(provider, plan, recordings=RECORDINGS / "client").call(script)
