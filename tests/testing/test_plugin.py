@@ -279,7 +279,7 @@ def test_an_error_inside_the_emulator_fails_the_test(pytester: pytest.Pytester) 
     result.stdout.fnmatch_lines(
         [
             "*ERROR at teardown of test_it*",
-            "1 errors inside the emulator",
+            "1 error inside the emulator",
             "a session of lokutor broke; the others go on",
             "*RuntimeError: boom",
             "session * of lokutor, agent echo, over",

@@ -97,4 +97,5 @@ def _tell_findings(server: Server) -> None:
     ]
     if found:
         codes = ", ".join(sorted(set(found)))
-        sys.stderr.write(f"emu: {len(found)} findings: {codes} (`emu explain CODE`)\n")
+        what = "finding" if len(found) == 1 else "findings"
+        sys.stderr.write(f"emu: {len(found)} {what}: {codes} (`emu explain CODE`)\n")

@@ -66,7 +66,7 @@ class Claims(ABC):
         turns = self.turns
         if len(turns) == expected:
             return
-        problem = f"{expected} user turns expected, {len(turns)} heard"
+        problem = f"{counted(expected, 'user turn')} expected, {len(turns)} heard"
         if len(turns) < expected:
             problem += "\n" + self._why_no_turn()
         raise AssertionError(problem)
@@ -75,7 +75,7 @@ class Claims(ABC):
         if not self.all("input_started"):
             return "The app sent no user audio at all."
         if discarded := self.all("turn_discarded"):
-            return f"{len(discarded)} sounds were too short to be a turn (dialogue.min_utterance)."
+            return f"What sounded was too short to be a turn (dialogue.min_utterance), {counted(len(discarded), 'time')}."
         if len(self.all("turn_started")) > len(self.turns):
             return "The user is still talking: a turn ends with half a second of silence, sent or not sent."
         stretches = self.said.stretches
@@ -112,8 +112,8 @@ class Claims(ABC):
         if not turns:
             return "The user said nothing. " + self._why_no_turn()
         if not spoken:
-            return f"The user spoke {len(turns)} times, and the agent never did."
-        lines = [f"The user spoke {len(turns)} times, never while the agent was speaking:"]
+            return f"The user spoke {counted(len(turns), 'time')}, and the agent never did."
+        lines = [f"The user spoke {counted(len(turns), 'time')}, never while the agent was speaking:"]
         for turn in turns:
             before = [end for _, end in spoken if end <= turn.start]
             where = (
@@ -197,12 +197,14 @@ class Claims(ABC):
                 "app had been sent were not to sound any more."
                 for each in barge_ins
             ]
-            sign = (
-                f"when it is sent {self.flush_message}"
-                if self.flush_message
-                else "when the user speaks? This provider has no message for it"
-            )
-            return "\n".join([*lines, f"Does the app empty its playback queue {sign}?"])
+            if self.flush_message:
+                question = f"Does the app empty its playback queue when it is sent {self.flush_message}?"
+            else:
+                question = (
+                    "This provider sends no message for it: does the app empty its playback queue when it "
+                    "hears the user itself?"
+                )
+            return "\n".join([*lines, question])
         if excess > 0:
             return (
                 "Nobody interrupted the agent. Does the app play something twice, or at another rate than "
@@ -230,7 +232,11 @@ class Claims(ABC):
         __tracebackhide__ = True
         found = [each for each in self.findings if each.code not in except_for]
         if found:
-            raise AssertionError("\n".join([f"{len(found)} findings", *map(shown, found)]))
+            raise AssertionError("\n".join([counted(len(found), "finding"), *map(shown, found)]))
+
+
+def counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def shown(finding: Finding) -> str:

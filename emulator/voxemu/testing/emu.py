@@ -11,7 +11,7 @@ from voxemu.errors import SettingsError, UsageError
 from voxemu.provider import Provider
 from voxemu.server.config import Config
 from voxemu.server.exports import exported, key_of
-from voxemu.testing.claims import shown
+from voxemu.testing.claims import counted, shown
 from voxemu.testing.events import Finding
 from voxemu.testing.journal import Witnessed
 from voxemu.testing.session import TIMEOUT, EmuSession
@@ -237,7 +237,9 @@ class Emu:
             session.assert_no_findings(except_for=except_for)
         found = [each for each in self.findings if each.code not in except_for]
         if found:
-            raise AssertionError("\n".join([f"{len(found)} findings of no session", *map(shown, found)]))
+            raise AssertionError(
+                "\n".join([f"{counted(len(found), 'finding')} of no session", *map(shown, found)])
+            )
 
     @property
     def findings(self) -> list[Finding]:

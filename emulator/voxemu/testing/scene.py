@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
+from voxemu.testing.claims import counted
 from voxemu.testing.emu import Emu
 from voxemu.testing.marks import Wanted
 from voxemu.testing.settings import Rung, settled
@@ -62,7 +63,7 @@ class Scene:
         if not problems:
             return None
         more = f"\n\n{self.report()}"
-        return "\n\n".join([f"{len(problems)} errors inside the emulator", *problems]) + more
+        return "\n\n".join([f"{counted(len(problems), 'error')} inside the emulator", *problems]) + more
 
     def _clear(self) -> None:
         shutil.rmtree(self._root, ignore_errors=True)
