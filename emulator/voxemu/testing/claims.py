@@ -75,7 +75,8 @@ class Claims(ABC):
         if not self.all("input_started"):
             return "The app sent no user audio at all."
         if discarded := self.all("turn_discarded"):
-            return f"What sounded was too short to be a turn (dialogue.min_utterance), {counted(len(discarded), 'time')}."
+            times = counted(len(discarded), "time")
+            return f"What sounded was too short to be a turn (dialogue.min_utterance), {times}."
         if len(self.all("turn_started")) > len(self.turns):
             return "The user is still talking: a turn ends with half a second of silence, sent or not sent."
         stretches = self.said.stretches
