@@ -26,6 +26,7 @@ from voxemu.server.app import Server, build
 from voxemu.server.config import Config, load
 from voxemu.server.greeting import greeting_sound
 from voxemu.server.news import News
+from voxemu.server.timing import Timing
 
 GRACE = 3.5
 # Seconds that the sessions have to end when the server stops; with the close of what is left, under 5.
@@ -107,14 +108,23 @@ def _on_signals(stop: asyncio.Event) -> None:
 
 
 @contextlib.asynccontextmanager
-async def running(config: Config, news: News) -> AsyncIterator[tuple[Server, dict[str, Any]]]:
+async def running(
+    config: Config,
+    news: News,
+    *,
+    bound: socket.socket | None = None,
+    grace: float = GRACE,
+    timing: Timing | None = None,
+) -> AsyncIterator[tuple[Server, dict[str, Any]]]:
     """The server, listening, and the report of where; on leaving it has stopped.
 
-    Raises SettingsError for an address or a certificate that cannot be used.
+    ``bound`` is a listening socket to serve on, and to close, in place of the configured address; sessions
+    that are open at the end have ``grace`` seconds to go. Raises SettingsError for an address or a
+    certificate that cannot be used.
     """
     settings = config.settings
-    server = build(config, news)
-    sockets = [bound_socket(settings.host, settings.port, "port")]
+    server = build(config, news, timing)
+    sockets = [bound or bound_socket(settings.host, settings.port, "port")]
     context = None
     runner = web.AppRunner(
         server.app, access_log=None, handle_signals=False, shutdown_timeout=0.5, keepalive_timeout=30
@@ -127,26 +137,27 @@ async def running(config: Config, news: News) -> AsyncIterator[tuple[Server, dic
         await web.SockSite(runner, sockets[0]).start()
         if context is not None:
             await web.SockSite(runner, sockets[1], ssl_context=context).start()
-        yield server, _report(config, sockets)
+        yield server, _report(server, sockets)
         for site in list(runner.sites):
             await site.stop()
-        await _end_sessions(server)
+        await _end_sessions(server, grace)
     finally:
         await runner.cleanup()
-        for bound in sockets:
-            bound.close()
+        for listening in sockets:
+            listening.close()
 
 
-async def _end_sessions(server: Server) -> None:
+async def _end_sessions(server: Server, grace: float) -> None:
     server.calls.shut_down()
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(server.calls.idle.wait(), GRACE)
+        await asyncio.wait_for(server.calls.idle.wait(), grace)
 
 
 # --- what is said when it listens -----------------------------------------------------------------------
 
 
-def _report(config: Config, sockets: list[socket.socket]) -> dict[str, Any]:
+def _report(server: Server, sockets: list[socket.socket]) -> dict[str, Any]:
+    config = server.config
     host = config.settings.host
     shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     url = url_of("http", shown, sockets[0])
@@ -155,6 +166,7 @@ def _report(config: Config, sockets: list[socket.socket]) -> dict[str, Any]:
         "url": url,
         "pid": os.getpid(),
         "version": __version__,
+        "clock": server.timing.name,
         "providers": {
             name: {"start": provider.start_url(base), "env": dict(provider.exports(base))}
             for name, provider in config.providers.items()
@@ -176,6 +188,13 @@ def write_ready(path: Path, report: dict[str, Any]) -> None:
         raise SettingsError(f"the ready file {path} cannot be written: {error.strerror}") from error
 
 
+CLOCKS = {
+    "real": "real",
+    "virtual": "virtual",
+    "media": "media: time is the audio that a client sends; it must send its silence too",
+}
+
+
 def banner(server: Server, report: dict[str, Any]) -> str:
     config = server.config
     lines = [f"voxemu {__version__} on {report['url']}", ""]
@@ -189,6 +208,7 @@ def banner(server: Server, report: dict[str, Any]) -> str:
     for said in report["providers"].values():
         lines += [f"    export {name}={value}" for name, value in said["env"].items()]
     lines += ["", f"  keys   {config.key_ring()}", f"  agent  {config.default_agent}"]
+    lines.append(f"  clock  {CLOCKS[server.timing.name]}")
     if config.settings.record:
         lines.append(f"  calls are recorded to {config.settings.record}")
     if config.is_public:
