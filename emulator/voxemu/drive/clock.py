@@ -106,15 +106,16 @@ class MediaClock:
     def heard(self, event: Event) -> None:
         if isinstance(event, UserAudioSent) and not self.running:
             self._samples += len(event.pcm) // SAMPLE_BYTES
-        elif isinstance(event, RatesAnnounced) and event.input in RATES:
-            self._announced = event.input or self._announced
+        elif isinstance(event, RatesAnnounced):
+            self._announced = _believable(event.input) or self._announced
 
     def _ticks(self, sent: UserAudioSent) -> Iterable[Event]:
         if sent.rate != self._declared:
             yield from self._flush()
         self._declared = sent.rate
-        self._turn_to(sent.rate if sent.rate in RATES else self._announced)
+        self._turn_to(_believable(sent.rate) or self._announced)
         pcm, at = self._rest + sent.pcm, 0
+        self._rest = b""
         while (end := at + self._missing()) <= len(pcm):
             yield UserAudioSent(pcm[at:end], sent.rate)
             at = end
@@ -125,8 +126,7 @@ class MediaClock:
         tick = round(TICK * self._rate)
         return (tick - self._samples % tick) * SAMPLE_BYTES
 
-    def _turn_to(self, rate: int | None) -> None:
-        assert rate is not None
+    def _turn_to(self, rate: int) -> None:
         if rate != self._rate:
             self._since, self._samples, self._rate = self.now(), 0, rate
 
@@ -134,3 +134,8 @@ class MediaClock:
         rest, self._rest = self._rest, b""
         if rest:
             yield UserAudioSent(rest, self._declared)
+
+
+def _believable(rate: int | None) -> int | None:
+    # `in` would walk through the range for None.
+    return rate if rate is not None and rate in RATES else None

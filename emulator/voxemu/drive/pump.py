@@ -182,6 +182,7 @@ class Pump:
             # Nobody is there any more to be sent an answer.
             self._closed = closed
             self._guarded(self._given, closed)
+            self._crank.hang_up(self._clock.now(), in_words=False)
         self._over.set()
 
     # --- the engine ------------------------------------------------------------

@@ -37,7 +37,11 @@ class Effective(NamedTuple):
 
 def load(config: str | None, environ: Mapping[str, str], flags: Mapping[str, Any]) -> Config:
     """Raises SettingsError with one line for each thing that is wrong."""
-    found = gather(config, environ, flags)
+    return checked(gather(config, environ, flags))
+
+
+def checked(found: Gathered) -> Config:
+    """The settings that were gathered. Raises SettingsError as ``load`` does."""
     try:
         settings = Settings.model_validate(found.tree)
     except ValidationError as error:
