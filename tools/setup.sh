@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 here=$(pwd -P)
 
-extras=devices,livekit,dev
+extras=devices,livekit,virtual,dev
 
 say() { printf '%s\n' "$*" >&2; }
 

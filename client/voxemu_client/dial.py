@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from voxemu.drive.clock import Clock, RunningClock
 from voxemu.drive.pump import Pump
 from voxemu.drive.websocket import AiohttpSocket
 from voxemu.engine import Tap, Tapped
@@ -72,7 +74,7 @@ class Telephone:
     """Places calls to one provider, one at a time.
 
     ``watchers`` are taps behind the recorder; ``sounds`` are devices that run while a call does, given the
-    way to tell the engine what they capture.
+    way to tell the engine what they capture. ``wall`` gives the time of day, as ``time.time`` does.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class Telephone:
         sounds: Callable[[Callable[[Event], None]], contextlib.AbstractContextManager[None]] | None = None,
         patience: Patience = Patience(),
         versions: dict[str, str] | None = None,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self._provider = provider
         self._plan = plan
@@ -93,6 +96,7 @@ class Telephone:
         self._sounds = sounds
         self._patience = patience
         self._versions = versions or {}
+        self._wall = wall
         self._pump: Pump | None = None
         self._over = asyncio.Event()
         # Nobody wants another call.
@@ -206,7 +210,7 @@ class Telephone:
         target: Target,
         script: Script,
     ) -> Outcome:
-        clock = asyncio.get_running_loop().time
+        clock = RunningClock(asyncio.get_running_loop().time)
         recorder = self._recorder(caller, target, script)
         taps = [*([recorder] if recorder else []), *self._watchers]
         codec = self._provider.codec(Role.CALLER, self._provider.settings_type(), random.Random(0))
@@ -222,7 +226,7 @@ class Telephone:
             self._pump = None
             settling.cancel()
             if recorder is not None:
-                recorder.close(clock())
+                recorder.close(clock.now())
         failure = recorder.failure if recorder else None
         return Outcome(
             caller, closed, recorder.directory if recorder else None, str(failure) if failure else None
@@ -231,7 +235,7 @@ class Telephone:
     def _recorder(self, caller: Caller, target: Target, script: Script) -> Recorder | None:
         if self._recordings is None:
             return None
-        started = datetime.now(UTC)
+        started = datetime.fromtimestamp(self._wall(), UTC)
         directory = fresh_directory(
             self._recordings, self._provider.id, f"{started:%Y-%m-%dT%H-%M-%S}-client"
         )
@@ -246,10 +250,10 @@ class Telephone:
         )
         return Recorder(directory, self._provider, Role.CALLER, facts)
 
-    async def _settle(self, recorder: Recorder | None, clock: Callable[[], float]) -> None:
+    async def _settle(self, recorder: Recorder | None, clock: Clock) -> None:
         while recorder is not None:
             await asyncio.sleep(self._patience.settle)
-            recorder.settle(clock())
+            recorder.settle(clock.now())
 
 
 def _secrets(plan: CallPlan, target: Target) -> tuple[str, ...]:

@@ -83,6 +83,7 @@ def emu() -> None:
 @click.option("--config", metavar="FILE", help="Settings.  [./emu.toml, else [tool.emu] of ./pyproject.toml]")
 @click.option("--ready-file", metavar="FILE", help="Written once the server listens: URL, pid, providers.")
 @click.option("--json", is_flag=True, help="JSON lines on stdout.")
+@click.option("--clock", metavar="real|media", help="media: time is the audio that clients send.  [real]")
 @click.option("--seed", metavar="N", help="The same ids and choices in every run.")
 @click.option("--public-url", metavar="URL", help="What clients reach this server by.")
 @click.option("--allow-host", metavar="HOST", multiple=True, help="Accept this Host header too.")

@@ -15,6 +15,7 @@ from tests.calls import speech
 from voxemu.agents import make_agent
 from voxemu.dialogue.session import Session
 from voxemu.dialogue.settings import DialogueSettings
+from voxemu.drive.clock import RunningClock
 from voxemu.drive.pump import Pump, PumpLimits
 from voxemu.engine import Engine
 from voxemu.events import (
@@ -110,7 +111,7 @@ class Watched:
 
 
 def pump(wire: Wire, engine: Engine, **more: Any) -> Pump:
-    clock = asyncio.get_running_loop().time
+    clock = RunningClock(asyncio.get_running_loop().time)
     codec = WORKBUDDY.codec(Role.PROVIDER, WORKBUDDY.settings_type(), Random(1))
     return Pump(wire, codec, engine, clock=clock, **{"full": "pause", **more})
 

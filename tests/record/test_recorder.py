@@ -259,18 +259,20 @@ def test_closing_twice_changes_nothing(call: Recorded) -> None:
 
 
 def test_the_manifest_says_what_the_recording_is_of(tmp_path: Path) -> None:
-    facts = CallFacts("echo", "s-1", "2026-01-02T03:04:05Z", 7, {"voice": "F1"}, {"python": "3.12"})
+    facts = CallFacts("echo", "s-1", "2026-01-02T03:04:05Z", 7, "media", {"voice": "F1"}, {"python": "3.12"})
     call = Recorded(tmp_path, facts=facts)
     call.at(1.0, SettingSent("prompt", "be kind"), SessionEnded("closed"), Closed(1000, "bye", "provider"))
     manifest = call.close(1.0).manifest
     assert manifest["provider"]["verified"] == "documented, not verified live"
     assert {
-        name: manifest[name] for name in ("agent", "session_id", "started", "seed", "settings", "role")
+        name: manifest[name]
+        for name in ("agent", "session_id", "started", "seed", "clock", "settings", "role")
     } == {
         "agent": "echo",
         "session_id": "s-1",
         "started": "2026-01-02T03:04:05Z",
         "seed": 7,
+        "clock": "media",
         "settings": {"voice": "F1"},
         "role": "provider",
     }

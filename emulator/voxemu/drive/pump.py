@@ -3,6 +3,10 @@
 One writer a connection, with a bounded outbox. What a full outbox does depends on the end: a provider stops
 listening and speaking until the line takes messages again (``pause``), a caller is told and drops microphone
 audio (``tell``). A line that takes nothing for ``stall`` seconds is dropped.
+
+What time it is in the call is the ``clock``'s to say. Where that one stands while no audio comes, the pump
+looks at the loop's for its own protection: ``on_still`` is told of a peer that sends none, and one that goes
+on like that is sent away.
 """
 
 from __future__ import annotations
@@ -13,9 +17,22 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
+from voxemu.drive.clock import Clock
+from voxemu.drive.crank import LINGER, Crank
 from voxemu.drive.websocket import BROKEN, Socket
 from voxemu.engine import Engine
-from voxemu.events import Cleared, Closed, Congested, Event, LimitReached, Opened, Ponged, SessionEnded
+from voxemu.events import (
+    Cleared,
+    Closed,
+    Congested,
+    EndAsked,
+    Event,
+    LimitReached,
+    Opened,
+    Ponged,
+    SessionEnded,
+    UserAudioSent,
+)
 from voxemu.provider import Codec, Message
 
 A = TypeVar("A")
@@ -30,9 +47,15 @@ class PumpLimits:
     # Seconds between pings; None sends none.
     goodbye: float = 2.0
     # Seconds that a close may take.
-    linger: float = 0.7
-    # Seconds that a peer which was told of the session's end has to hang up itself: whether its microphone
-    # goes on sending can only be seen while somebody listens.
+    linger: float = LINGER
+    still: float | None = 300.0
+    # Seconds of the loop's time that a peer may send nothing while the call's clock waits for its audio.
+
+
+LOOK = 0.5
+# Seconds between two looks at whether anything came.
+STILL = 2.0
+# Seconds without audio after which a clock that waits for it counts as stopped.
 
 
 class Pump:
@@ -42,14 +65,16 @@ class Pump:
         codec: Codec,
         engine: Engine,
         *,
-        clock: Callable[[], float],
+        clock: Clock,
         full: Literal["pause", "tell"],
         limits: PumpLimits = PumpLimits(),
+        on_still: Callable[[float], None] | None = None,
     ) -> None:
         self._socket = socket
         self._codec = codec
-        self._engine = engine
+        self._crank = Crank(engine)
         self._clock = clock
+        self._on_still = on_still
         self._full: Literal["pause", "tell"] = full
         self._limits = limits
         self._loop = asyncio.get_running_loop()
@@ -67,6 +92,9 @@ class Pump:
         self._timer_due: float | None = None
         self._watch: asyncio.TimerHandle | None = None
         self._failure: BaseException | None = None
+        self._messages = 0
+        self._audio = 0
+        # What the peer has sent, and of it what is audio; counted to see whether more came.
 
     async def run(self) -> Closed:
         """Holds the call until it is over, and says how it ended.
@@ -74,7 +102,8 @@ class Pump:
         An exception of the engine or the codec is a bug of ours: the connection is closed with 1011 and the
         exception goes on to the caller.
         """
-        tasks = [asyncio.create_task(part) for part in (self._read(), self._write(), self._ping())]
+        parts = (self._read(), self._write(), self._ping(), self._watch_over())
+        tasks = [asyncio.create_task(part) for part in parts]
         self.tell(Opened())
         try:
             await self._over.wait()
@@ -91,7 +120,7 @@ class Pump:
 
     def tell(self, event: Event) -> None:
         """Gives the engine an event from this side of the line: a microphone's audio, a shutdown."""
-        self._guarded(self._told, event)
+        self._give(event)
 
     # --- in ------------------------------------------------------------
 
@@ -107,27 +136,54 @@ class Pump:
                 self._gone.set()
                 self._hang_up(got)
                 return
-            self._guarded(self._heard, got)
+            await self._take(got)
 
-    def _heard(self, got: Message | Ponged) -> list[Event]:
-        events = [got] if isinstance(got, Ponged) else self._codec.decode(got)
-        said: list[Event] = []
-        for event in events:
-            said += self._engine.receive(event, self._clock())
+    async def _take(self, got: Message | Ponged) -> None:
+        """Gives the engine what came, as the clock cuts it."""
+        self._messages += not isinstance(got, Ponged)
+        for event in self._decoded(got):
+            self._audio += isinstance(event, UserAudioSent)
+            for part in self._clock.cut(event):
+                if self._full == "pause" and not self._room.is_set():
+                    await self._room.wait()
+                self._give(part)
+
+    def _decoded(self, got: Message | Ponged) -> list[Event]:
+        if isinstance(got, Ponged):
+            return [got]
+        try:
+            return self._codec.decode(got)
+        except Exception as error:
+            self._fail(error)
+            return []
+
+    def _give(self, event: Event) -> None:
+        self._guarded(self._crank.meet, self._clock.now())
+        if self._crank.hears(self._clock.now()):
+            self._guarded(self._given, event)
+
+    def _given(self, event: Event) -> list[Event]:
+        said = self._crank.give(event, self._clock.now())
+        self._clock.heard(event)
+        if not self._clock.running:
+            said += self._crank.pass_time(self._clock.now())
         return said
 
-    def _told(self, event: Event) -> list[Event]:
-        return self._engine.receive(event, self._clock())
-
     def _advanced(self, due: float) -> list[Event]:
-        return self._engine.advance(max(due, self._clock()))
+        return self._crank.meet(max(due, self._clock.now()))
 
     def _hang_up(self, closed: Closed) -> None:
         """The line is gone: the engine accounts for what is open."""
+        for part in self._clock.cut(closed) if self._closed is None else ():
+            if part is not closed:
+                self._give(part)
+        self._guarded(self._crank.meet, self._clock.now())
         if self._closed is None:
+            # Nobody is there any more to be sent an answer.
             self._closed = closed
-            self._guarded(self._told, closed)
-            self._over.set()
+            self._guarded(self._given, closed)
+            self._crank.hang_up(self._clock.now(), in_words=False)
+        self._over.set()
 
     # --- the engine ------------------------------------------------------------
 
@@ -137,10 +193,14 @@ class Pump:
         try:
             self._post(act(given))
             self._arm()
-        except Exception as error:  # the engine's or the codec's own fault; run() raises it
-            self._failure = error
-            self._closed = Closed(1011, "internal error", "provider")
-            self._over.set()
+        except Exception as error:
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """The engine's or the codec's own fault; run() raises it."""
+        self._failure = error
+        self._closed = Closed(1011, "internal error", "provider")
+        self._over.set()
 
     def _post(self, events: Iterable[Event]) -> None:
         for event in events:
@@ -148,6 +208,7 @@ class Pump:
                 return
             if isinstance(event, Closed):
                 self._closed = event
+                self._crank.hang_up(self._clock.now(), in_words=self._told_of_end, linger=self._limits.linger)
                 self._over.set()
             else:
                 messages = self._codec.encode(event)
@@ -159,10 +220,10 @@ class Pump:
             self._congest()
 
     def _arm(self) -> None:
-        """Wakes the engine at its deadline; not while it is paused."""
-        due = self._engine.deadline
+        """Wakes the engine at its deadline; not while it is paused, nor where audio brings the time."""
+        due = self._crank.deadline
         held = self._full == "pause" and not self._room.is_set()
-        if self._closed is not None or held:
+        if self._closed is not None or held or not self._clock.running:
             due = None
         if self._timer is not None:
             if due == self._timer_due:
@@ -171,9 +232,9 @@ class Pump:
             self._timer = None
         if due is not None:
             self._timer_due = due
-            # The engine's clock is the loop's, or one that agrees with it on how long a second is.
-            wait = due - self._clock()
-            self._timer = self._loop.call_at(self._loop.time() + wait, self._on_time, due)
+            # The call's clock agrees with the loop's on how long a second is.
+            wait = max(0.0, due - self._clock.now())
+            self._timer = self._loop.call_later(wait, self._on_time, due)
 
     def _on_time(self, due: float) -> None:
         self._timer = None
@@ -207,7 +268,7 @@ class Pump:
         self._room.clear()
         self._watch = self._loop.call_later(self._limits.stall, self._judge_stall, self._sent)
         if self._full == "tell":
-            self._guarded(self._told, Congested())
+            self._guarded(self._given, Congested())
 
     def _clear(self) -> None:
         self._room.set()
@@ -215,7 +276,7 @@ class Pump:
             self._watch.cancel()
             self._watch = None
         if self._full == "tell":
-            self._guarded(self._told, Cleared())
+            self._guarded(self._given, Cleared())
         else:
             self._arm()
 
@@ -224,7 +285,7 @@ class Pump:
             self._watch = self._loop.call_later(self._limits.stall, self._judge_stall, self._sent)
             return
         text = f"the peer took no message for {self._limits.stall:g} s"
-        self._guarded(self._told, LimitReached("stall", self._limits.stall))
+        self._guarded(self._given, LimitReached("stall", self._limits.stall))
         self._hang_up(Closed(BROKEN, text, "line"))
         self._outbox.clear()
         self._socket.abort()
@@ -239,6 +300,25 @@ class Pump:
             except ConnectionError as error:
                 self._hang_up(Closed(BROKEN, str(error), "line"))
                 return
+
+    async def _watch_over(self) -> None:
+        """Where time waits for audio: is there any?
+
+        Looks are counted, not seconds: while this process is held up it cannot see what has come.
+        """
+        seen, still, mute = (-1, -1), 0, 0
+        while not self._over.is_set():
+            await asyncio.sleep(LOOK)
+            if self._clock.running or not self._room.is_set():
+                continue
+            still = 0 if self._audio != seen[1] else still + 1
+            mute = 0 if self._messages != seen[0] else mute + 1
+            seen = self._messages, self._audio
+            if still * LOOK == STILL and self._on_still is not None:
+                self._on_still(STILL)
+            if self._limits.still is not None and mute * LOOK >= self._limits.still:
+                self.tell(LimitReached("still", self._limits.still))
+                self.tell(EndAsked("closed", f"nothing came for {self._limits.still:g} s"))
 
     async def _linger(self) -> None:
         try:

@@ -1,8 +1,8 @@
 """Two engines joined by a pretend network, in virtual time: no socket, no event loop, no clock.
 
 The next thing to happen is always the earliest of what is on the wire, what is told from outside, and the two
-deadlines; of those that fall together, in this order and the provider's deadline first. So the same engines,
-dice and links give the same call, message by message.
+deadlines; of those that fall together, in this order and the provider's deadline first, with the rules of
+``Crank`` at either end. So the same engines, dice and links give the same call, message by message.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from voxemu.drive.crank import Crank, canonical
 from voxemu.drive.link import Link
 from voxemu.engine import Engine
-from voxemu.events import Closed, Event, Opened
+from voxemu.events import Closed, Event, Opened, SessionEnded
 from voxemu.provider import Message, Provider, Role
 
 if TYPE_CHECKING:
@@ -45,14 +46,23 @@ class _End:
     """One engine and its codec; ``up`` is the link that its messages take."""
 
     def __init__(self, engine: Engine, codec: Any, out: Link) -> None:
-        self.engine = engine
+        self.crank = Crank(engine)
         self.codec = codec
         self.out = out
         self.closed: Closed | None = None
+        self.told_of_end = False
+        self.gone = False
+        # The line itself is closed.
 
     @property
     def deadline(self) -> float | None:
-        return None if self.closed else self.engine.deadline
+        return None if self.closed else self.crank.deadline
+
+    def hears(self, now: float) -> bool:
+        return not self.gone and self.crank.hears(now)
+
+    def is_over(self, now: float) -> bool:
+        return self.gone or self.crank.is_deaf(now)
 
 
 class Rehearsal:
@@ -102,29 +112,35 @@ class Rehearsal:
         ]
         first = min(due, default=None, key=lambda each: each[:2])
         at = min((self._wire[0][0] if self._wire else None, first[0] if first else None), key=_late)
-        if at is None or at > self._limit or (self._caller.closed and self._session.closed):
+        if at is None or at > self._limit or all(end.is_over(at) for end in self._ends.values()):
             return False
-        self._now = max(self._now, at)
-        if self._wire and self._wire[0][0] <= self._now:
+        self._now = max(self._now, canonical(at))
+        if self._wire and self._wire[0][0] <= at:
             *_, end, what = heapq.heappop(self._wire)
             self._deliver(end, what)
         elif first is not None:
-            self._post(first[2], first[2].engine.advance(self._now))
+            self._post(first[2], first[2].crank.meet(self._now))
         return True
 
     def _deliver(self, end: _End, what: Message | Event) -> None:
-        if end.closed:
+        if not end.hears(self._now):
             return
         for event in [what] if isinstance(what, Event) else end.codec.decode(what):
             self._receive(end, event)
 
     def _receive(self, end: _End, event: Event) -> None:
-        if end.closed:
-            return
-        answer = end.engine.receive(event, self._now)
+        self._post(end, end.crank.meet(self._now))
         if isinstance(event, Closed):
-            end.closed = event
-        self._post(end, answer)
+            self._line_closed(end, event)
+        elif end.hears(self._now):
+            self._post(end, end.crank.give(event, self._now))
+
+    def _line_closed(self, end: _End, closed: Closed) -> None:
+        end.gone = True
+        if end.closed is None:
+            # Nobody is there any more to be sent an answer.
+            end.closed = closed
+            end.crank.give(closed, self._now)
 
     def _post(self, end: _End, events: Iterable[Event]) -> None:
         for event in events:
@@ -132,9 +148,12 @@ class Rehearsal:
                 return
             if isinstance(event, Closed):
                 end.closed = event
+                end.crank.hang_up(self._now, in_words=end.told_of_end)
                 self._send(end, Closed(event.code, event.reason, "line"))
                 continue
-            for message in end.codec.encode(event):
+            messages = end.codec.encode(event)
+            end.told_of_end = end.told_of_end or bool(messages and isinstance(event, SessionEnded))
+            for message in messages:
                 self._send(end, message)
 
     def _send(self, end: _End, what: Message | Event) -> None:

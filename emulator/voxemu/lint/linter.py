@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Protocol
 
 from voxemu.audio import SAMPLE_BYTES, AudioFormat
@@ -33,12 +33,14 @@ class Linter:
     """Remarks on each broken rule once, when it is certain; changes nothing, reads no clock.
 
     ``input_rate`` is the rate of the user's audio where it is not the provider's; a RatesAnnounced changes
-    it.
+    it. Rules ``without`` are not judged.
     """
 
-    def __init__(self, provider: Linted, input_rate: int | None = None) -> None:
+    def __init__(
+        self, provider: Linted, input_rate: int | None = None, without: Collection[str] = ()
+    ) -> None:
         self._rate = input_rate or provider.format.rate
-        self._tally = tally = Tally(provider.id)
+        self._tally = tally = Tally(provider.id, without)
         self._sizes = FrameSizes(tally, provider.id)
         self._declared = DeclaredRate(tally)
         self._silence = SilenceRuns(tally, provider.id)

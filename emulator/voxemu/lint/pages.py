@@ -161,7 +161,7 @@ WITHOUT: Mapping[str, tuple[str, ...]] = {
         "F-URL-REUSED",
         "F-NEVER-CONNECTED",
     ),
-    "lyzr-livekit": (*_MEDIA_STACK, *_NO_TOKEN, "F-BEFORE-READY", "F-URL-REUSED"),
+    "lyzr-livekit": (*_MEDIA_STACK, *_NO_TOKEN, "F-BEFORE-READY", "F-URL-REUSED", "F-TIME-STOPPED"),
     # WebRTC paces, resamples and encodes by itself; a room's token may be used to join again.
 }
 

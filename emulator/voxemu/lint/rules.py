@@ -220,6 +220,15 @@ _RULES = (
         "The message's audio is lost.",
         "Use the standard alphabet with padding, of bytes rather than of text, without a data: prefix.",
     ),
+    Rule(
+        "F-TIME-STOPPED",
+        "no audio on the media clock, so time stood still",
+        "With --clock media, send audio without a break from start to end: zeros while there is silence.",
+        "On the media clock a session's time is the user's audio that has come. Without any, nothing is due: "
+        "no turn ends, no reply goes on, and whoever waits for it waits for ever.",
+        "Send frames of zeros while nobody speaks, also while you wait for the agent to be ready, for a "
+        "greeting or for a reply. A client that sends no silence runs on the real or the virtual clock.",
+    ),
     # --- around the session
     Rule(
         "F-URL-REUSED",

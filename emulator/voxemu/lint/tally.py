@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 
 from voxemu.events import FindingMade
 from voxemu.lint.pages import advice, applies
@@ -11,14 +12,15 @@ from voxemu.lint.pages import advice, applies
 class Tally:
     """Counts for one session. A code becomes a finding once, when a check is certain of it."""
 
-    def __init__(self, provider: str) -> None:
+    def __init__(self, provider: str, without: Collection[str] = ()) -> None:
         self._provider = provider
+        self._without = without
         self._counts: Counter[str] = Counter()
         self._made: set[str] = set()
         self._waiting: list[FindingMade] = []
 
     def applies(self, code: str) -> bool:
-        return applies(code, self._provider)
+        return code not in self._without and applies(code, self._provider)
 
     def made(self, code: str) -> bool:
         return code in self._made

@@ -26,6 +26,8 @@ class CallFacts:
     started: str = ""
     # Wall-clock time as text: the recorder has no clock.
     seed: int | None = None
+    clock: str = "real"
+    # Whose time it was: real, media, virtual, rehearsal (docs/clocks.md).
     settings: Mapping[str, Any] = field(default_factory=dict)
     # The effective ones.
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -72,6 +74,7 @@ def opening(provider: Provider, role: Role, facts: CallFacts, mask: Mask) -> dic
         "session_id": mask.text(facts.session_id),
         "started": facts.started,
         "seed": facts.seed,
+        "clock": facts.clock,
         "settings": mask.plain(facts.settings),
     }
 

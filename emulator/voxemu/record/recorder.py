@@ -27,6 +27,7 @@ from voxemu.events import (
     Opened,
     PlaybackFlushed,
     PlaybackStarted,
+    Ponged,
     RatesAnnounced,
     RecordingFailed,
     SessionEnded,
@@ -153,8 +154,9 @@ class Recorder:
         self._placement.before(event, now)
         since = self._since(now)
         kind = type(event)
-        if kind is not MicrophoneCaptured:
-            # On its way only: it is seen again as UserAudioSent, or in MicrophoneDropped.
+        if kind is not MicrophoneCaptured and kind is not Ponged:
+            # The first is on its way only: it is seen again as UserAudioSent, or in MicrophoneDropped. The
+            # second is the network's: the same call has none in a rehearsal.
             self._timeline.add(event, round(since * 1000), round(since * self._rate))
         act = self._acts.get(kind)
         if act is not None:

@@ -18,6 +18,7 @@ from voxemu.server.news import News
 from voxemu.server.registry import Registry
 from voxemu.server.remarks import Remarks
 from voxemu.server.taps import Taps
+from voxemu.server.timing import Timing
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Server:
     registry: Registry
     config: Config
     news: News
+    timing: Timing
     desk: Desk
 
     def adopt(self, config: Config) -> None:
@@ -41,20 +43,21 @@ class Server:
         self.desk.keys = config.key_ring()
 
 
-def build(config: Config, news: News) -> Server:
+def build(config: Config, news: News, timing: Timing | None = None) -> Server:
+    timing = timing or Timing(config)
     registry = Registry()
     chance = Chance(config.settings.seed)
-    taps = Taps(config, news)
-    desk = open_desk(config, chance, Remarks(registry, taps, news))
-    calls = Calls(config, desk, chance, registry, news, taps)
+    taps = Taps(config, news, timing)
+    desk = open_desk(config, chance, Remarks(registry, taps, news), timing.wall)
+    calls = Calls(config, desk, chance, registry, news, taps, timing)
     app = web.Application(
         middlewares=[guarding(Door(config), news.remark)],
         client_max_size=config.settings.limits.http_body,
     )
-    Control(registry).add_to(app.router)
+    Control(registry, timing).add_to(app.router)
     for provider in config.providers.values():
         Reception(provider, config, desk, calls, news).add_to(app.router)
-    return Server(app, calls, registry, config, news, desk)
+    return Server(app, calls, registry, config, news, timing, desk)
 
 
 class Reception:

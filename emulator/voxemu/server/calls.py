@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
@@ -12,11 +11,13 @@ from aiohttp import web
 from voxemu.agents import make_agent
 from voxemu.dialogue.doorkeeper import Doorkeeper
 from voxemu.dialogue.session import Session
+from voxemu.drive.clock import Clock
 from voxemu.drive.pump import Pump, PumpLimits
 from voxemu.drive.websocket import AiohttpSocket
 from voxemu.engine import Engine, Tap, Tapped
 from voxemu.errors import Refused, VoxemuError
 from voxemu.events import Closed, EndAsked, ErrorReported, Event, Opened
+from voxemu.lint import finding
 from voxemu.provider import Admission, Answered, Asked, Codec, Key, Message, Provider, Role, TokenAwaited
 from voxemu.server.config import Config
 from voxemu.server.greeting import greeted
@@ -24,6 +25,7 @@ from voxemu.server.issuing import Chance, WatchedDesk
 from voxemu.server.news import News
 from voxemu.server.registry import Record, Registry
 from voxemu.server.taps import Taps
+from voxemu.server.timing import Timing
 
 log = logging.getLogger("voxemu")
 
@@ -39,7 +41,14 @@ class Calls:
     """Holds the calls of this server."""
 
     def __init__(
-        self, config: Config, desk: WatchedDesk, chance: Chance, registry: Registry, news: News, taps: Taps
+        self,
+        config: Config,
+        desk: WatchedDesk,
+        chance: Chance,
+        registry: Registry,
+        news: News,
+        taps: Taps,
+        timing: Timing,
     ) -> None:
         self._config = config
         self._desk = desk
@@ -47,6 +56,7 @@ class Calls:
         self._registry = registry
         self._news = news
         self._taps = taps
+        self._timing = timing
         self._sockets: set[Pump] = set()
         # Also those that wait for a token.
         self.idle = asyncio.Event()
@@ -70,16 +80,16 @@ class Calls:
             autoping=False, heartbeat=None, compress=False, max_msg_size=limits.message
         )
         await ws.prepare(request)
-        call = _Call(self, provider, asked)
+        call = _Call(self, provider, asked, self._timing.clock())
         engine = call.engine(outcome)
-        clock = asyncio.get_running_loop().time
         pump = Pump(
             AiohttpSocket(ws, request.transport),
             call.codec,
             engine,
-            clock=clock,
+            clock=call.clock,
             full="pause",
-            limits=PumpLimits(limits.outbox, limits.stall, limits.ping),
+            limits=PumpLimits(limits.outbox, limits.stall, limits.ping, still=limits.still),
+            on_still=call.stands_still,
         )
         self._sockets.add(pump)
         self.idle.clear()
@@ -96,7 +106,7 @@ class Calls:
         finally:
             settling.cancel()
             self._sockets.discard(pump)
-            call.over(closed, clock())
+            call.over(closed)
             if not self._sockets:
                 self.idle.set()
         return ws
@@ -108,7 +118,7 @@ class Calls:
 
     # --- for one call -----------------------------------------------------------------------------------
 
-    def begin(self, provider: Provider, admission: Admission) -> Record:
+    def begin(self, provider: Provider, admission: Admission, clock: Clock) -> Record:
         """Raises Refused ("setup") where the agent or its greeting cannot be made."""
         effective = self._config.effective(provider.id, admission.agent, admission.key)
         try:
@@ -117,8 +127,8 @@ class Calls:
             log.error("a session of %s could not be set up: %s", provider.id, error)
             raise Refused("setup", str(error)) from error
         session = Session(provider, effective.dialogue, agent, session_id=admission.session_id)
-        started = datetime.now(UTC).isoformat(timespec="milliseconds")
-        record = Record(admission, session, effective, started)
+        clock.begin(effective.dialogue.input_rate or provider.format.rate)
+        record = Record(admission, session, effective, self._timing.date(), clock)
         self._registry.add(record)
         return record
 
@@ -134,8 +144,8 @@ class Calls:
     def present(self, provider: Provider, token: str, now: float) -> Admission:
         return provider.present(token, self._desk, now)
 
-    def ended(self, record: Record, closed: Closed, now: float) -> None:
-        self._taps.over(record, closed, now)
+    def ended(self, record: Record, closed: Closed) -> None:
+        self._taps.over(record, closed, record.clock.now())
         self._registry.ended(record)
         self._news.ended(record)
 
@@ -143,17 +153,24 @@ class Calls:
         if closed.by == "provider":
             self._news.turned_away(provider.id, "socket", closed.code, closed.reason)
 
-    def settle(self, record: Record, now: float) -> None:
-        self._taps.settle(record, now)
+    def settle(self, record: Record) -> None:
+        self._taps.settle(record, record.clock.now())
+
+    def stands_still(self, record: Record, seconds: float) -> None:
+        seen = f"no audio for {seconds:g} s, so time stood still"
+        found = finding("F-TIME-STOPPED", seen, record.admission.provider)
+        if not any(each["code"] == found.code for each in record.findings):
+            self._taps.remark(record, found, record.clock.now())
 
 
 class _Call:
     """One connection, before and after it is a session."""
 
-    def __init__(self, calls: Calls, provider: Provider, asked: Asked) -> None:
+    def __init__(self, calls: Calls, provider: Provider, asked: Asked, clock: Clock) -> None:
         self._calls = calls
         self._provider = provider
         self._asked = asked
+        self.clock = clock
         self._record: Record | None = None
         self.codec: Codec = calls.codec(provider, calls.nobodys_settings(provider))
         self.pump: Pump | None = None
@@ -176,7 +193,7 @@ class _Call:
         return self._session(self._calls.present(self._provider, token, now), token)
 
     def _session(self, admission: Admission, token: str | None) -> Engine:
-        record = self._calls.begin(self._provider, admission)
+        record = self._calls.begin(self._provider, admission, self.clock)
         self._record = record
         codec = self._calls.codec(self._provider, record.effective.wire)
         if isinstance(self.codec, Respelled):
@@ -190,13 +207,18 @@ class _Call:
         while True:
             await asyncio.sleep(1.0)
             if self._record is not None:
-                self._calls.settle(self._record, asyncio.get_running_loop().time())
+                self._calls.settle(self._record)
 
-    def over(self, closed: Closed, now: float) -> None:
+    def stands_still(self, seconds: float) -> None:
+        """The clock waits for audio that does not come."""
+        if self._record is not None:
+            self._calls.stands_still(self._record, seconds)
+
+    def over(self, closed: Closed) -> None:
         if self._record is None:
             self._calls.never_began(self._provider, closed)
         else:
-            self._calls.ended(self._record, closed, now)
+            self._calls.ended(self._record, closed)
 
 
 class Rebuff:

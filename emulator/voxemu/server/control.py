@@ -7,11 +7,13 @@ from aiohttp import web
 from voxemu import __version__
 from voxemu.server.answers import as_json
 from voxemu.server.registry import Registry
+from voxemu.server.timing import Timing
 
 
 class Control:
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, timing: Timing) -> None:
         self._registry = registry
+        self._timing = timing
 
     def add_to(self, router: web.UrlDispatcher) -> None:
         router.add_get("/health", self.health)
@@ -19,7 +21,8 @@ class Control:
         router.add_get("/__emu/sessions/{id}", self.session)
 
     async def health(self, request: web.Request) -> web.Response:
-        return as_json(200, {"status": "ok", "version": __version__, "sessions": len(self._registry.live)})
+        health = {"status": "ok", "version": __version__, "clock": self._timing.name}
+        return as_json(200, {**health, "sessions": len(self._registry.live)})
 
     async def sessions(self, request: web.Request) -> web.Response:
         found = [record.summary() for record in self._registry.all()]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import secrets
-import time
 import uuid
 from collections.abc import Mapping
 from random import Random
@@ -17,6 +16,7 @@ from voxemu.errors import Refused
 from voxemu.provider import Admission, Desk
 from voxemu.server.config import Config
 from voxemu.server.remarks import Remarks
+from voxemu.server.timing import Wall
 
 
 class Chance:
@@ -76,11 +76,11 @@ class WatchedDesk(Desk):
         self.remarks.never_connected(admission, life)
 
 
-def open_desk(config: Config, chance: Chance, remarks: Remarks) -> WatchedDesk:
+def open_desk(config: Config, chance: Chance, remarks: Remarks, wall: Wall) -> WatchedDesk:
     signing_key = secrets.token_bytes(32)
 
     def mint(claims: Mapping[str, Any]) -> str:
-        issued = int(time.time())
+        issued = int(wall())
         life = claims.get("life", 300.0)
         said = {name: value for name, value in claims.items() if name != "life"}
         times = {"iat": issued, "exp": issued + max(1, int(life))}

@@ -63,6 +63,13 @@ def gather(config: str | None, environ: Mapping[str, str], flags: Mapping[str, A
     return found
 
 
+def given(settings: Mapping[str, Any], source: str) -> Gathered:
+    """What a program says itself: tables and values as a file would hold them."""
+    found = Gathered({name: str(value) if name in PATHS else value for name, value in settings.items()})
+    _note_sources(found, (), found.tree, f"{source}: ")
+    return found
+
+
 def _spelled(flag: str) -> str:
     return "--" + flag.replace("_", "-")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from io import StringIO
 from typing import Any, TextIO
 
@@ -26,8 +27,9 @@ CLOSE_NAMES = {1000: "normal", 1001: "going away", 1005: "no status", 1006: "the
 class News:
     """``out`` gets it; when nobody reads it any more, there is silence and the calls go on."""
 
-    def __init__(self, out: TextIO, *, as_json: bool) -> None:
+    def __init__(self, out: TextIO, *, as_json: bool, wall: Callable[[], float] = time.time) -> None:
         self._out: TextIO | None = out
+        self._wall = wall
         self.as_json = as_json
 
     def listening(self, report: dict[str, Any], banner: str) -> None:
@@ -68,16 +70,19 @@ class News:
             )
         else:
             self._write(
-                f"{_clock()}  {provider:<12} {'-':<8}  {what} turned away: {status} {printable(text)}"
+                f"{self._clock()}  {provider:<12} {'-':<8}  {what} turned away: {status} {printable(text)}"
             )
 
     def remark(self, text: str) -> None:
         self._write(
-            _json({"type": "remark", "text": text}) if self.as_json else f"{_clock()}  {printable(text)}"
+            _json({"type": "remark", "text": text}) if self.as_json else f"{self._clock()}  {printable(text)}"
         )
 
     def _line(self, record: Record, text: str) -> None:
-        self._write(f"{_clock()}  {record.admission.provider:<12} {record.short_id}  {printable(text)}")
+        self._write(f"{self._clock()}  {record.admission.provider:<12} {record.short_id}  {printable(text)}")
+
+    def _clock(self) -> str:
+        return time.strftime("%H:%M:%S", time.localtime(self._wall()))
 
     def _write(self, line: str) -> None:
         if self._out is None:
@@ -140,7 +145,3 @@ def _place(record: Record) -> dict[str, Any]:
 
 def _json(said: dict[str, Any]) -> str:
     return json.dumps(said, separators=(",", ":"), default=str)
-
-
-def _clock() -> str:
-    return time.strftime("%H:%M:%S")

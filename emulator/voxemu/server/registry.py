@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from voxemu.dialogue.session import Session
+from voxemu.drive.clock import Clock
 from voxemu.events import (
     AgentAudioSent,
     Closed,
@@ -38,6 +39,7 @@ class Record:
     effective: Effective
     started: str
     # Wall-clock time as text.
+    clock: Clock
     recording: str | None = None
     opened: float = 0.0
     mask: Mask = field(default_factory=Mask)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import asdict
 
 from voxemu.events import FindingMade
@@ -37,7 +36,7 @@ class Remarks:
     def _make(self, session_id: str, found: FindingMade) -> None:
         record = self._registry.find(session_id)
         if record is not None:
-            self._taps.remark(record, found, asyncio.get_running_loop().time())
+            self._taps.remark(record, found, record.clock.now())
             return
         self._registry.findings.append({"session": session_id, **asdict(found)})
         self._news.remark(f"finding {found.code}: {found.seen}")

@@ -26,6 +26,7 @@ from voxemu.server.app import Server, build
 from voxemu.server.config import Config, load
 from voxemu.server.greeting import greeting_sound
 from voxemu.server.news import News
+from voxemu.server.timing import Timing
 
 GRACE = 3.5
 # Seconds that the sessions have to end when the server stops; with the close of what is left, under 5.
@@ -108,7 +109,12 @@ def _on_signals(stop: asyncio.Event) -> None:
 
 @contextlib.asynccontextmanager
 async def running(
-    config: Config, news: News, *, bound: socket.socket | None = None, grace: float = GRACE
+    config: Config,
+    news: News,
+    *,
+    bound: socket.socket | None = None,
+    grace: float = GRACE,
+    timing: Timing | None = None,
 ) -> AsyncIterator[tuple[Server, dict[str, Any]]]:
     """The server, listening, and the report of where; on leaving it has stopped.
 
@@ -117,7 +123,7 @@ async def running(
     certificate that cannot be used.
     """
     settings = config.settings
-    server = build(config, news)
+    server = build(config, news, timing)
     sockets = [bound or bound_socket(settings.host, settings.port, "port")]
     context = None
     runner = web.AppRunner(
@@ -131,7 +137,7 @@ async def running(
         await web.SockSite(runner, sockets[0]).start()
         if context is not None:
             await web.SockSite(runner, sockets[1], ssl_context=context).start()
-        yield server, _report(config, sockets)
+        yield server, _report(server, sockets)
         for site in list(runner.sites):
             await site.stop()
         await _end_sessions(server, grace)
@@ -150,7 +156,8 @@ async def _end_sessions(server: Server, grace: float) -> None:
 # --- what is said when it listens -----------------------------------------------------------------------
 
 
-def _report(config: Config, sockets: list[socket.socket]) -> dict[str, Any]:
+def _report(server: Server, sockets: list[socket.socket]) -> dict[str, Any]:
+    config = server.config
     host = config.settings.host
     shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     url = url_of("http", shown, sockets[0])
@@ -159,6 +166,7 @@ def _report(config: Config, sockets: list[socket.socket]) -> dict[str, Any]:
         "url": url,
         "pid": os.getpid(),
         "version": __version__,
+        "clock": server.timing.name,
         "providers": {
             name: {"start": provider.start_url(base), "env": dict(provider.exports(base))}
             for name, provider in config.providers.items()
@@ -180,6 +188,13 @@ def write_ready(path: Path, report: dict[str, Any]) -> None:
         raise SettingsError(f"the ready file {path} cannot be written: {error.strerror}") from error
 
 
+CLOCKS = {
+    "real": "real",
+    "virtual": "virtual",
+    "media": "media: time is the audio that a client sends; it must send its silence too",
+}
+
+
 def banner(server: Server, report: dict[str, Any]) -> str:
     config = server.config
     lines = [f"voxemu {__version__} on {report['url']}", ""]
@@ -193,6 +208,7 @@ def banner(server: Server, report: dict[str, Any]) -> str:
     for said in report["providers"].values():
         lines += [f"    export {name}={value}" for name, value in said["env"].items()]
     lines += ["", f"  keys   {config.key_ring()}", f"  agent  {config.default_agent}"]
+    lines.append(f"  clock  {CLOCKS[server.timing.name]}")
     if config.settings.record:
         lines.append(f"  calls are recorded to {config.settings.record}")
     if config.is_public:

@@ -161,6 +161,8 @@ class LimitsTable(Table):
     # Seconds that a client may take none of them.
     sessions: Count = 1000
     unused_starts: Count = 1000
+    still: Annotated[float | None, BeforeValidator(_or_off)] = Field(default=300.0, gt=0, le=86_400)
+    # Seconds that a client on the media clock may send nothing.
     ping: Annotated[float | None, BeforeValidator(_or_off)] = Field(default=20.0, gt=0, le=3600)
 
 
@@ -185,6 +187,8 @@ class Settings(Scoped):  # type: ignore[misc]
     # Served ones; none named is all.
     record: Word | None = None
     seed: int | None = None
+    clock: Literal["real", "media"] = "real"
+    # What a session's time is: the wall's, or the user's audio that has come.
     public_url: Annotated[str, AfterValidator(_http_url)] | None = None
     allow_host: Hosts = Field(default_factory=list)
     allow_origin: Origins = Field(default_factory=list)

@@ -18,8 +18,19 @@ from voxemu.record import CallFacts, Recorder, fresh_directory
 from voxemu.server.config import Config
 from voxemu.server.news import News
 from voxemu.server.registry import Record
+from voxemu.server.timing import Timing
 
 log = logging.getLogger("voxemu")
+
+NOT_ON_MEDIA = (
+    "F-FRAME-SIZE",
+    "F-PACE-BURST",
+    "F-PACE-FAST",
+    "F-PACE-SLOW",
+    "F-RATE-APPARENT",
+    "F-SILENCE-FLOOD",
+)
+# On the media clock audio has no pace and may be cut anyhow, and silence must be sent, whatever a page says.
 
 SECRET_QUERY = ("api_key", "ticket", "token")
 SECRET_HEADERS = ("x-api-key", "authorization")
@@ -48,8 +59,9 @@ class _Watched:
 
 
 class Taps:
-    def __init__(self, config: Config, news: News) -> None:
+    def __init__(self, config: Config, news: News, timing: Timing) -> None:
         self._config = config
+        self._timing = timing
         self._news = news
         self._watched: dict[str, _Watched] = {}
 
@@ -60,7 +72,8 @@ class Taps:
         recorder = self._recorder(provider, record, secrets)
         watch = Watch(record, self._news)
         self._watched[record.id] = _Watched(watch, recorder)
-        linter = Linter(provider, record.effective.dialogue.input_rate)
+        without = NOT_ON_MEDIA if self._timing.name == "media" else ()
+        linter = Linter(provider, record.effective.dialogue.input_rate, without)
         return [linter, *([recorder] if recorder is not None else []), watch]
 
     def _recorder(self, provider: Provider, record: Record, secrets: tuple[str, ...]) -> Recorder | None:
@@ -73,6 +86,7 @@ class Taps:
             session_id=record.id,
             started=record.started,
             seed=self._config.settings.seed,
+            clock=self._timing.name,
             settings={"dialogue": asdict(effective.dialogue), "wire": asdict(effective.wire)},
             secrets=secrets,
             input_rate=effective.dialogue.input_rate,

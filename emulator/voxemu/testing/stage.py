@@ -39,7 +39,7 @@ class Stage:
 
         def act() -> None:
             if record.closed is None:
-                self.server.calls.settle(record, asyncio.get_running_loop().time())
+                self.server.calls.settle(record)
 
         self.run(act)
 

@@ -1,0 +1,284 @@
+"""The same call on three clocks: a minute of a user who interrupts the agent twice, rehearsed, on the virtual
+clock and on the media clock, each recorded by the provider's end. Also run by benchmarks/clocks.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import json
+import random
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aiohttp import ClientSession
+
+from tests.calls import speech
+from tests.server.phone import Phone, dial
+from voxemu.agents import make_agent
+from voxemu.audio import SAMPLE_BYTES
+from voxemu.dialogue.doorkeeper import Doorkeeper
+from voxemu.dialogue.session import Session
+from voxemu.drive.rehearsal import rehearse
+from voxemu.engine import Engine, Tapped
+from voxemu.events import AgentAudioSent, Closed, Event, Opened, TokenPresented, UserAudioSent
+from voxemu.lint import Linter
+from voxemu.provider import CallPlan, Key, Provider, Response, Role
+from voxemu.record import CallFacts, Recorder
+from voxemu.server.config import Config, checked
+from voxemu.server.ladder import given
+from voxemu.server.news import News
+from voxemu.server.run import running
+from voxemu.testing.virtual import run_virtual, virtual_emulator
+
+FRAME = 0.02
+TALK = ((1.0, 3.0), (6.0, 0.8), (12.0, 2.5), (20.0, 4.0), (26.2, 0.6), (33.0, 0.05), (35.0, 6.0), (50.0, 2.0))
+# Seconds: when the user begins, and how long the user speaks. The second and the fifth are over the echo of
+# the one before.
+STARTED = {
+    **{"token": "t", "ws_url": "ws://emulator/s", "wsUrl": "ws://emulator/s", "sessionId": "s"},
+    "audioConfig": {"sampleRate": 24_000},
+}
+# What any of the providers answers to the start of a session.
+HISS = 3
+# Amplitude of the room, as every real microphone has one.
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a call: at the provider's end as it was recorded, at the client's as it was received."""
+
+    timeline: list[str]
+    digests: dict[str, str]
+    received: list[str]
+    # The kinds of messages, in order.
+    audio: str
+    # Digest of the agent audio received.
+    figures: dict[str, Any]
+
+
+@dataclass
+class Received:
+    """What a client heard."""
+
+    bytes: int = 0
+    kinds: list[str] = field(default_factory=list)
+    audio: Any = field(default_factory=hashlib.sha256)
+
+    def saw(self, event: Event) -> None:
+        self.kinds.append(type(event).__name__)
+        if isinstance(event, AgentAudioSent):
+            self.audio.update(event.pcm)
+            self.bytes += len(event.pcm)
+
+
+def track(provider: Provider, seconds: float = 60.0, talk: Iterable[tuple[float, float]] = TALK) -> bytes:
+    """What the user's microphone gives."""
+    axis = provider.format
+    dice = random.Random(7)
+    hiss = [dice.randrange(-HISS, HISS + 1).to_bytes(2, "little", signed=True) for _ in range(axis.rate)]
+    pcm = bytearray((b"".join(hiss) * (int(seconds) + 1))[: axis.samples(seconds) * SAMPLE_BYTES])
+    for number, (start, length) in enumerate(talk):
+        voice = speech(axis, length, 150.0 + 20 * number)
+        at = axis.samples(start) * SAMPLE_BYTES
+        if at < len(pcm):
+            pcm[at : at + len(voice)] = voice[: len(pcm) - at]
+    return bytes(pcm)
+
+
+def settings(folder: Path, clock: str = "real", **more: Any) -> dict[str, Any]:
+    return {"record": folder, "seed": 1, "port": 0, "clock": clock, **more}
+
+
+def frames(provider: Provider, pcm: bytes) -> list[UserAudioSent]:
+    size = provider.format.samples(FRAME) * SAMPLE_BYTES
+    rate = provider.format.rate if provider.declares_rate else None
+    return [UserAudioSent(pcm[at : at + size], rate) for at in range(0, len(pcm), size)]
+
+
+# --- rehearsed ----------------------------------------------------------------------------------------------
+
+
+class Player:
+    """A caller's engine that plays its frames on a grid of 20 ms, from the provider's word on, and hangs up."""
+
+    def __init__(self, provider: Provider, sounds: list[UserAudioSent], opening: tuple[Event, ...]) -> None:
+        self._provider = provider
+        self._frames = sounds
+        self._opening = opening
+        self._start: float | None = None
+        self._sent = 0
+        self._over = False
+        self.received = Received()
+
+    @property
+    def deadline(self) -> float | None:
+        return None if self._start is None or self._over else self._start + self._sent * FRAME
+
+    def receive(self, event: Event, now: float) -> list[Event]:
+        if not isinstance(event, Opened | Closed):
+            self.received.saw(event)
+        if type(event) is (self._provider.ready or Opened):
+            self._start = now
+        self._over = self._over or isinstance(event, Closed)
+        return list(self._opening) if isinstance(event, Opened) else []
+
+    def advance(self, now: float) -> list[Event]:
+        said: list[Event] = []
+        while (due := self.deadline) is not None and due <= now:
+            if self._sent == len(self._frames):
+                self._over = True
+                said += [*self._provider.closing(), Closed(1000, "", "caller")]
+            else:
+                said.append(self._frames[self._sent])
+                self._sent += 1
+        return said
+
+
+def rehearsed(provider: Provider, folder: Path, pcm: bytes, **more: Any) -> Outcome:
+    config = checked(given(settings(folder, **more), "test"))
+    effective = config.effective(provider.id, "", Key())
+    session = Session(
+        provider,
+        effective.dialogue,
+        make_agent(config.agent_behind(config.default_agent)),
+        session_id="rehearsed",
+    )
+    place = folder / provider.id / "rehearsed"
+    place.mkdir(parents=True)
+    facts = CallFacts(clock="rehearsal", settings={"dialogue": asdict(effective.dialogue)})
+    words = provider.codec(Role.PROVIDER, effective.wire, random.Random(0))
+    recorder = Recorder(place, provider, Role.PROVIDER, facts, words)
+    end: Engine = Tapped(session, [Linter(provider, effective.dialogue.input_rate), recorder])
+    opening = provider.reach(CallPlan("ws://emulator", "k"), Response(200, STARTED)).opening
+    if TokenPresented in provider.spells:
+        inner = end
+        end = Doorkeeper(provider, 10.0, lambda token, now: inner)
+    player = Player(provider, frames(provider, pcm), opening)
+    how = rehearse(player, end, provider, rng=random.Random(1), settings=effective.wire)
+    recorder.close(how.seconds)
+    assert recorder.failure is None
+    return outcome(place, player.received)
+
+
+# --- with sockets -------------------------------------------------------------------------------------------
+
+
+Pace = Callable[[int], Any]
+"""Waits until frame ``n`` is to be sent."""
+
+
+async def place_call(
+    client: ClientSession, url: str, provider: Provider, chunks: list[UserAudioSent], pace: Pace
+) -> Received:
+    """A client of the provider's page: it streams, listens meanwhile, and hangs up."""
+    phone = await dial(client, provider.id, url)
+    received, ready = Received(), asyncio.Event()
+    listening = asyncio.create_task(_listen(phone, received, ready))
+    if provider.ready is not None:
+        await ready.wait()
+    for number, chunk in enumerate(chunks):
+        await pace(number)
+        await phone.say(chunk)
+    await pace(len(chunks))
+    await until_heard(client, url, sum(len(chunk.pcm) for chunk in chunks), received)
+    await phone.say(*provider.closing())
+    await phone.ws.close()
+    await listening
+    return received
+
+
+async def until_heard(client: ClientSession, url: str, sent: int, received: Received) -> None:
+    """Waits for the emulator to have heard all and to have been heard: whoever closes a socket throws away what
+    is still on its way."""
+    while True:
+        async with client.get(url + "/__emu/sessions") as answered:
+            (session,) = (await answered.json())["sessions"]
+        async with client.get(f"{url}/__emu/sessions/{session['id']}") as answered:
+            counters = (await answered.json())["counters"]
+        heard, said = (counters.get(f"{who}_audio_sent_bytes", 0) for who in ("user", "agent"))
+        if (heard, said) == (sent, received.bytes):
+            return
+        await asyncio.sleep(0)
+
+
+async def _listen(phone: Phone, received: Received, ready: asyncio.Event) -> None:
+    async for message in phone.ws:
+        for event in phone.codec.decode(message.data):
+            received.saw(event)
+            if isinstance(event, phone.provider.ready or ()):
+                ready.set()
+
+
+def on_virtual(provider: Provider, folder: Path, pcm: bytes, **more: Any) -> Outcome:
+    async def call() -> Received:
+        loop = asyncio.get_running_loop()
+        async with virtual_emulator(**settings(folder, **more)) as emu, ClientSession() as client:
+            start = loop.time()
+
+            async def pace(number: int) -> None:
+                await asyncio.sleep(start + number * FRAME - loop.time())
+
+            return await place_call(client, emu.url, provider, frames(provider, pcm), pace)
+
+    received = run_virtual(call())
+    return outcome(_only(folder, provider), received)
+
+
+@asynccontextmanager
+async def served(folder: Path, **more: Any) -> AsyncIterator[str]:
+    """An emulator on the media clock, on a real socket of this loop; its URL."""
+    config: Config = checked(given(settings(folder, clock="media", **more), "test"))
+    async with running(config, News(io.StringIO(), as_json=False)) as (_, report):
+        yield report["url"]
+
+
+def on_media(
+    provider: Provider, folder: Path, pcm: bytes, chunking: random.Random | None = None, **more: Any
+) -> Outcome:
+    async def call() -> Received:
+        async with served(folder, **more) as url, ClientSession() as client:
+            chunks = frames(provider, pcm) if chunking is None else cut(provider, pcm, chunking)
+
+            async def pace(number: int) -> None:
+                pass
+
+            return await place_call(client, url, provider, chunks, pace)
+
+    received = asyncio.run(call())
+    return outcome(_only(folder, provider), received)
+
+
+def cut(provider: Provider, pcm: bytes, dice: random.Random) -> list[UserAudioSent]:
+    """The audio in messages of any length, from one sample to a second."""
+    rate = provider.format.rate if provider.declares_rate else None
+    found, at = [], 0
+    while at < len(pcm):
+        size = SAMPLE_BYTES * int(provider.format.rate ** dice.random())
+        found.append(UserAudioSent(pcm[at : at + size], rate))
+        at += size
+    return found
+
+
+# --- what came of it ----------------------------------------------------------------------------------------
+
+
+def _only(folder: Path, provider: Provider) -> Path:
+    (found,) = (folder / provider.id).iterdir()
+    return found
+
+
+def outcome(place: Path, received: Received) -> Outcome:
+    manifest = json.loads((place / "manifest.json").read_text())
+    assert manifest["complete"]
+    return Outcome(
+        (place / "timeline.jsonl").read_text().replace(manifest["session_id"] or "-", "*").splitlines(),
+        manifest["digests"],
+        received.kinds,
+        received.audio.hexdigest(),
+        {name: manifest[name] for name in ("turns", "barge_ins", "findings", "audio", "length", "closed")},
+    )
