@@ -40,7 +40,7 @@ TALK = ((1.0, 3.0), (6.0, 0.8), (12.0, 2.5), (20.0, 4.0), (26.2, 0.6), (33.0, 0.
 # Seconds: when the user begins, and how long the user speaks. The second and the fifth are over the echo of
 # the one before.
 STARTED = {
-    **{"token": "t", "ws_url": "ws://emulator/s", "wsUrl": "ws://emulator/s", "sessionId": "s"},
+    "token": "t", "ws_url": "ws://emulator/s", "wsUrl": "ws://emulator/s", "sessionId": "s",
     "audioConfig": {"sampleRate": 24_000},
 }
 # What any of the providers answers to the start of a session.

@@ -6,7 +6,8 @@ nothing. What the fixtures do is in ``voxemu.testing``.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+import inspect
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from voxemu.testing import Emu, EmulatorThread
     from voxemu.testing.marks import Wanted
     from voxemu.testing.scene import Scene
+    from voxemu.testing.virtual_emu import VirtualEmu
 
 TRACES = "emu-traces"
 # Where the recordings of failing tests stay, below the project's folder.
@@ -82,20 +84,55 @@ def emu_server(pytestconfig: pytest.Config) -> Iterator[EmulatorThread]:
 @pytest.fixture
 def emu(request: pytest.FixtureRequest, emu_server: EmulatorThread, emu_settings: Any) -> Iterator[Emu]:
     """The emulator, without a trace of the tests before; errors inside it fail the test."""
+    from voxemu.testing.scene import ThreadScene
+
+    yield from _played(request, emu_settings, lambda *what, **where: ThreadScene(emu_server, *what, **where))
+
+
+@pytest.fixture
+def emu_virtual(request: pytest.FixtureRequest, emu_settings: Any) -> Iterator[VirtualEmu]:
+    """The emulator on the virtual clock: an async test runs beside it, on a loop that waits for nothing.
+
+    A sync test gives its coroutine to ``emu_virtual.run``.
+    """
+    try:
+        from voxemu.testing.virtual_emu import VirtualScene
+    except ModuleNotFoundError as error:
+        if error.name != "async_solipsism":
+            raise
+        text = "the virtual clock needs async-solipsism: install voxemu[virtual]"
+        raise pytest.fail.Exception(text, pytrace=False) from None
+
+    yield from _played(request, emu_settings, VirtualScene)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object:
+    """A test that is a coroutine and asks for ``emu_virtual`` runs in the loop of that one.
+
+    An async plugin may have made a plain function of it, which names the coroutine it wraps.
+    """
+    __tracebackhide__ = True
+    emu: Any = pyfuncitem.funcargs.get("emu_virtual")
+    if emu is None:
+        return None
+    test = inspect.unwrap(pyfuncitem.obj, stop=inspect.iscoroutinefunction)
+    if not inspect.iscoroutinefunction(test):
+        return None
+    wanted = inspect.signature(test).parameters
+    emu.run(test(**{name: value for name, value in pyfuncitem.funcargs.items() if name in wanted}))
+    return True
+
+
+def _played(request: pytest.FixtureRequest, settings: Any, scene_of: Callable[..., Scene]) -> Iterator[Any]:
     from voxemu.errors import VoxemuError
-    from voxemu.testing.scene import Scene
     from voxemu.testing.settings import Rung
 
     try:
         folder, keep = _folder(request)
-        scene = Scene(
-            emu_server,
-            _wanted(request.node),
-            [Rung("the fixture emu_settings", emu_settings)],
-            file=_file(request.config),
-            folder=folder,
-            keep=keep,
-        )
+        rungs = [Rung("the fixture emu_settings", settings)]
+        wanted = _wanted(request.node)
+        scene = scene_of(wanted, rungs, file=_file(request.config), folder=folder, keep=keep)
     except VoxemuError as error:
         raise _sentence(error) from None
     request.node.stash[SCENE] = scene

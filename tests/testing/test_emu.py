@@ -97,6 +97,16 @@ def test_a_session_that_does_not_come_says_where_it_was_waited_for(emu: Emu) -> 
         emu.wait_for_session(timeout=0.01)
 
 
+async def test_what_was_waited_for_in_vain_is_there_for_the_next_who_waits(emu: Emu) -> None:
+    with pytest.raises(AssertionError, match="waited"):
+        emu.wait_for_session(timeout=0.01)
+    with pytest.raises(AssertionError, match="waited"):
+        await emu.wait_for_session_async(timeout=0.01)
+    async with ClientSession() as http:
+        await dial(http, "lokutor", emu.url("lokutor"))
+        assert (await emu.wait_for_session_async()).id == emu.session.id
+
+
 @pytest.mark.emu(settings={"auth": {"keys": ["right"]}})
 async def test_a_session_that_was_turned_away_says_why(emu: Emu) -> None:
     assert emu.key == "right"

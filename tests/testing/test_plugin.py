@@ -10,7 +10,7 @@ import pytest
 
 # Loaded beforehand: pytester forgets what a run in this process has loaded, and some of it loads only once.
 import voxemu.agents.sounds
-import voxemu.testing  # noqa: F401
+import voxemu.testing.virtual_emu  # noqa: F401
 
 pytestmark = pytest.mark.sockets
 
@@ -365,3 +365,107 @@ def test_every_recording_is_kept_where_that_is_asked_for(pytester: pytest.Pytest
     made(pytester, FAILS, HEARS_A_TONE)
     pytester.runpytest("--emu-record", "calls").assert_outcomes(failed=1, passed=1)
     assert recorded(pytester, "calls") == ["test_async", "test_fails"]
+
+
+# --- the clocks ---------------------------------------------------------------------------------------------
+
+VIRTUAL = """
+    @pytest.mark.emu(agent="tone:440:20", settings=QUICK)
+    async def test_virtual(emu_virtual):
+        await talk(emu_virtual.url("lokutor"))
+        emu_virtual.assert_heard(20.0)
+
+    @pytest.mark.emu(agent="tone:440:20", settings=QUICK)
+    def test_virtual_too(emu_virtual):
+        emu_virtual.run(talk(emu_virtual.url("lokutor")))
+        emu_virtual.assert_heard(20.0)
+"""
+
+
+@pytest.mark.parametrize(
+    "options", [["--asyncio-mode=auto"], ["--asyncio-mode=strict"], ["-p", "no:asyncio", "-p", "no:aiohttp"]]
+)
+def test_the_virtual_clock_needs_no_async_plugin_and_disturbs_none(
+    pytester: pytest.Pytester, options: list[str]
+) -> None:
+    made(pytester, VIRTUAL)
+    if "no:asyncio" in options:
+        pytester.makeini("[pytest]\nfilterwarnings = error\n")
+    pytester.runpytest_subprocess(*options).assert_outcomes(passed=2)
+
+
+def test_a_failure_on_the_virtual_clock_is_told_like_any_other(pytester: pytest.Pytester) -> None:
+    made(
+        pytester,
+        """
+    @pytest.mark.emu(agent="tone:440:1", settings=QUICK)
+    async def test_it(emu_virtual):
+        await talk(emu_virtual.url("lokutor"))
+        emu_virtual.assert_heard(5.0)
+        """,
+    )
+    result = pytester.runpytest("--emu-trace", "retain-on-failure")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "E *AssertionError: the user heard 1.00 s of the agent, 4.90 to 5.10 s expected*",
+            "*- what the emulator saw -*",
+            "recording: emu-traces/test_it-*/lokutor/*",
+        ]
+    )
+    assert "pytest_plugin.py" not in result.stdout.str()
+    assert "virtual_loop.py" not in result.stdout.str()
+
+
+def test_an_error_inside_the_emulator_fails_the_test_on_the_virtual_clock(pytester: pytest.Pytester) -> None:
+    made(
+        pytester,
+        """
+    from voxemu.dialogue.session import Session
+
+    async def test_it(emu_virtual, monkeypatch):
+        def broken(self, event, now):
+            raise RuntimeError("boom")
+
+        monkeypatch.setattr(Session, "receive", broken)
+        async with ClientSession() as http:
+            phone = await dial(http, "lokutor", emu_virtual.url("lokutor"))
+            await phone.hear(None)
+        """,
+    )
+    result = pytester.runpytest()
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["1 error inside the emulator", "*RuntimeError: boom"])
+
+
+@pytest.mark.parametrize(
+    ("fixture", "clock", "sentence"),
+    [
+        ("emu", "virtual", "emu(clock='virtual'): ask for the fixture emu_virtual, in place of emu"),
+        ("emu_virtual", "media", "emu(clock='media'): ask for the fixture emu, in place of emu_virtual"),
+    ],
+)
+def test_a_clock_that_is_another_fixtures(
+    pytester: pytest.Pytester, fixture: str, clock: str, sentence: str
+) -> None:
+    made(pytester, f"    @pytest.mark.emu(clock={clock!r})\n    def test_it({fixture}):\n        pass")
+    result = pytester.runpytest()
+    result.assert_outcomes(errors=1)
+    assert sentence in result.stdout.str()
+
+
+def test_the_media_clock_is_the_markers_to_ask_for(pytester: pytest.Pytester) -> None:
+    made(
+        pytester,
+        """
+    @pytest.mark.emu(clock="media", agent="tone:440:5")
+    async def test_it(emu):
+        async with ClientSession() as http:
+            phone = await dial(http, "lokutor", emu.url("lokutor"))
+            # All at once, with the silence in which the reply is heard: time is what was sent.
+            await phone.speak(1.0, hush=8.0)
+            await emu.session.wait_for_async("reply_ended")
+        emu.assert_heard(5.0)
+        """,
+    )
+    pytester.runpytest().assert_outcomes(passed=1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ class Emu:
 
     def __init__(
         self,
-        stage: Stage,
+        stage: Stage | None,
         errors: list[str],
         *,
         file: Path | None = None,
@@ -33,7 +32,7 @@ class Emu:
         provider: str | None = None,
     ) -> None:
         self._errors = errors
-        self._stage = stage
+        self._playing = stage
         self._file = file
         self._rungs = list(rungs)
         self._provider = provider
@@ -79,6 +78,15 @@ class Emu:
             raise UsageError(f"{name} is not served here (provider = {list(served)})")
         return found
 
+    @property
+    def _stage(self) -> Stage:
+        if self._playing is None:
+            raise UsageError(
+                "nothing has run on the virtual clock yet: let the test be `async def`, or give what is to "
+                "run to emu_virtual.run(…)"
+            )
+        return self._playing
+
     # --- who answers ------------------------------------------------------------------------------------
 
     @property
@@ -99,6 +107,13 @@ class Emu:
         self._say("emu.set()", tables)
 
     def _say(self, source: str, tables: Mapping[str, Any]) -> None:
+        __tracebackhide__ = True
+        config = self._settled(source, tables)
+        self._stage.run(lambda: self._stage.server.adopt(config))
+
+    def _settled(self, source: str, tables: Mapping[str, Any]) -> Config:
+        """What the settings come to with these above all others."""
+        __tracebackhide__ = True
         for path, _ in leaves(tables):
             name = ".".join(path)
             if any(name == fixed or name.startswith(fixed + ".") for fixed in FOR_GOOD):
@@ -110,7 +125,7 @@ class Emu:
         record = self._config.settings.record
         config = settled(self._file, rungs, record=Path(record) if record else None)
         self._rungs = rungs
-        self._stage.run(lambda: self._stage.server.adopt(config))
+        return config
 
     # --- the sessions -----------------------------------------------------------------------------------
 
@@ -135,11 +150,7 @@ class Emu:
     def wait_for_session(self, provider: str | None = None, *, timeout: float = TIMEOUT) -> EmuSession:
         """The next session of this provider, or of any: each is handed out once, as soon as it is open."""
         __tracebackhide__ = True
-        future = self._stage.journal.when(self._next(provider))
-        try:
-            return self._session(future.result(timeout))
-        except TimeoutError:
-            raise AssertionError(self._not_come(provider, timeout)) from None
+        return self._come(self._stage.waited(self._next(provider), timeout), provider, timeout)
 
     async def wait_for_session_async(
         self,
@@ -149,11 +160,13 @@ class Emu:
     ) -> EmuSession:
         """As ``wait_for_session``; the test's loop goes on meanwhile."""
         __tracebackhide__ = True
-        future = self._stage.journal.when(self._next(provider))
-        try:
-            return self._session(await asyncio.wait_for(asyncio.wrap_future(future), timeout))
-        except TimeoutError:
-            raise AssertionError(self._not_come(provider, timeout)) from None
+        return self._come(await self._stage.awaited(self._next(provider), timeout), provider, timeout)
+
+    def _come(self, witnessed: Witnessed | None, provider: str | None, timeout: float) -> EmuSession:
+        __tracebackhide__ = True
+        if witnessed is None:
+            raise AssertionError(self._not_come(provider, timeout))
+        return self._session(witnessed)
 
     def _next(self, provider: str | None) -> Callable[[], Witnessed | None]:
         if provider is not None:
@@ -188,7 +201,8 @@ class Emu:
     @property
     def errors(self) -> list[str]:
         """Of the emulator itself. They fail the test; one that expects them empties the list."""
-        self._stage.catch_up()
+        if self._playing is not None:
+            self._playing.catch_up()
         return self._errors
 
     # --- claims -----------------------------------------------------------------------------------------
@@ -253,6 +267,8 @@ class Emu:
     @property
     def story(self) -> str:
         """What the emulator saw, for people."""
+        if self._playing is None:
+            return "nothing ran on the virtual clock"
         away = self._stage.journal.turned_away_ones + self._stage.journal.remarks
         stories = [session.story for session in self.sessions]
         return "\n\n".join([*stories, *away]) or f"nobody called {self.base_url}"

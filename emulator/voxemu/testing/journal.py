@@ -91,6 +91,11 @@ class Journal(News):
                 self._waiting.append((condition, future))
         return future
 
+    def give_up(self, future: Future[Any]) -> None:
+        """Nobody waits for it any more, so nothing is found for it."""
+        with self._lock:
+            self._waiting = [each for each in self._waiting if each[1] is not future]
+
 
 def _try(condition: Callable[[], object], future: Future[Any]) -> None:
     if future.done():

@@ -62,4 +62,5 @@ def _check(positional: tuple[Any, ...], named: Mapping[str, Any]) -> None:
 
 def _settings(named: Mapping[str, Any]) -> list[Rung]:
     found = [Rung(f"{MARK}(settings=…)", named["settings"])] if "settings" in named else []
-    return [*found, Rung(MARK, {"agent": named["agent"]})] if "agent" in named else found
+    own = {word: named[word] for word in ("agent", "clock") if named.get(word) not in (None, "virtual")}
+    return [*found, Rung(MARK, own)] if own else found

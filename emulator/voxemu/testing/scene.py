@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
+from voxemu.errors import UsageError
+from voxemu.server.config import Config
 from voxemu.testing.claims import counted
 from voxemu.testing.emu import Emu
-from voxemu.testing.marks import Wanted
+from voxemu.testing.marks import MARK, Wanted
 from voxemu.testing.settings import Rung, settled
 from voxemu.testing.thread import EmulatorThread
 
@@ -19,11 +22,12 @@ LONGEST = 60
 
 
 class Scene:
-    """``keep`` is where this test's recordings are to stay; None throws them away with a passing test."""
+    """``keep`` is whether this test's recordings stay though it passes; without a ``folder`` none do."""
 
     def __init__(
         self,
-        server: EmulatorThread,
+        begin: Callable[[Config, Sequence[Rung]], Emu],
+        end: Callable[[], None],
         wanted: Wanted,
         rungs: Sequence[Rung],
         *,
@@ -31,20 +35,17 @@ class Scene:
         folder: Path | None,
         keep: bool,
     ) -> None:
-        self._server = server
+        self._end = end
         self._keep = keep
         self._folder = folder
         self.failed = False
         self._root = folder or Path(tempfile.mkdtemp(prefix="emu-"))
         ladder = [*rungs, *wanted.rungs]
         try:
-            config = settled(file, ladder, record=self._root)
-            server.troubles.found.clear()
-            stage = server.play(config)
+            self.emu = begin(settled(file, ladder, record=self._root), ladder)
         except BaseException:
             self._clear()
             raise
-        self.emu = Emu(stage, server.troubles.found, file=file, rungs=ladder, provider=wanted.provider)
 
     def report(self) -> str:
         """What a failing test is told beside its own failure."""
@@ -55,9 +56,8 @@ class Scene:
 
     def end(self) -> str | None:
         """Ends every session. What went wrong inside the emulator, if anything did."""
-        self._server.rest()
+        self._end()
         problems = [*self.emu.errors]
-        self._server.troubles.found.clear()
         if not self._keep and not (self._folder is not None and (self.failed or problems)):
             self._clear()
         if not problems:
@@ -73,6 +73,22 @@ class Scene:
                 self._folder.parent.rmdir()
             except OSError:
                 return
+
+
+class ThreadScene(Scene):
+    """On the emulator that runs in a thread; its clock is real or media."""
+
+    def __init__(self, server: EmulatorThread, wanted: Wanted, rungs: Sequence[Rung], **where: Any) -> None:
+        def begin(config: Config, ladder: Sequence[Rung]) -> Emu:
+            server.troubles.found = []
+            stage = server.play(config)
+            return Emu(
+                stage, server.troubles.found, file=where["file"], rungs=ladder, provider=wanted.provider
+            )
+
+        if wanted.clock == "virtual":
+            raise UsageError(f"{MARK}(clock='virtual'): ask for the fixture emu_virtual, in place of emu")
+        super().__init__(begin, server.rest, wanted, rungs, **where)
 
 
 def _near(path: Path) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -217,34 +216,19 @@ class EmuSession(Claims):
 
     def _waited(self, condition: Callable[[], T | None], timeout: float, what: str) -> T:
         __tracebackhide__ = True
-        future = self._stage.journal.when(self._given_up(condition))
-        found: T | None
-        try:
-            (found,) = future.result(timeout)
-        except TimeoutError:
-            found = None
-        return self._or_fail(found, timeout, what)
+        return self._or_fail(self._stage.waited(self._given_up(condition), timeout), timeout, what)
 
     async def _awaited(self, condition: Callable[[], T | None], timeout: float, what: str) -> T:  # noqa: ASYNC109
         __tracebackhide__ = True
-        future = self._stage.journal.when(self._given_up(condition))
-        found: T | None
-        try:
-            (found,) = await asyncio.wait_for(asyncio.wrap_future(future), timeout)
-        except TimeoutError:
-            found = None
-        return self._or_fail(found, timeout, what)
+        return self._or_fail(await self._stage.awaited(self._given_up(condition), timeout), timeout, what)
 
-    def _or_fail(self, found: T | None, timeout: float, what: str) -> T:
+    def _or_fail(self, found: tuple[T | None] | None, timeout: float, what: str) -> T:
         __tracebackhide__ = True
         if found is None:
-            when = (
-                "the session ended without it"
-                if self._witnessed.over
-                else f"it did not come in {timeout:g} s"
-            )
-            raise AssertionError(f"waited for {what}: {when}")
-        return found
+            raise AssertionError(f"waited for {what}: it did not come in {timeout:g} s")
+        if found[0] is None:
+            raise AssertionError(f"waited for {what}: the session ended without it")
+        return found[0]
 
     # --- for people -------------------------------------------------------------------------------------
 

@@ -13,8 +13,9 @@ LOGGERS = ("voxemu", "aiohttp.server", "asyncio")
 class Troubles(logging.Handler):
     """Collects the errors of one thread; whoever expects them empties ``found``."""
 
-    def __init__(self, thread: int | None = None) -> None:
+    def __init__(self, thread: int | None = None, loggers: tuple[str, ...] = LOGGERS) -> None:
         super().__init__(logging.ERROR)
+        self._loggers = loggers
         self.found: list[str] = []
         self._thread = thread if thread is not None else threading.get_ident()
 
@@ -23,11 +24,11 @@ class Troubles(logging.Handler):
             self.found.append(self.format(record))
 
     def begin(self) -> None:
-        for name in LOGGERS:
+        for name in self._loggers:
             logging.getLogger(name).addHandler(self)
 
     def end(self) -> None:
-        for name in LOGGERS:
+        for name in self._loggers:
             logging.getLogger(name).removeHandler(self)
 
     def of_loop(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
