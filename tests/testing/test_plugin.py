@@ -370,15 +370,15 @@ def test_every_recording_is_kept_where_that_is_asked_for(pytester: pytest.Pytest
 # --- the clocks ---------------------------------------------------------------------------------------------
 
 VIRTUAL = """
-    @pytest.mark.emu(agent="tone:440:20", settings=QUICK)
+    @pytest.mark.emu(agent="tone:440:4", settings=QUICK)
     async def test_virtual(emu_virtual):
         await talk(emu_virtual.url("lokutor"))
-        emu_virtual.assert_heard(20.0)
+        emu_virtual.assert_heard(4.0)
 
-    @pytest.mark.emu(agent="tone:440:20", settings=QUICK)
+    @pytest.mark.emu(agent="tone:440:4", settings=QUICK)
     def test_virtual_too(emu_virtual):
         emu_virtual.run(talk(emu_virtual.url("lokutor")))
-        emu_virtual.assert_heard(20.0)
+        emu_virtual.assert_heard(4.0)
 """
 
 

@@ -18,11 +18,11 @@ class Conversation:
         self.speaker.rate = self.client.rate
         self.microphone = Microphone(self.client.rate)
 
-    async def ask(self, seconds: float = 0.6) -> None:
+    async def ask(self, seconds: float = 0.6, *, patience: float = 10) -> None:
         """The user says something, hears the answer and hangs up."""
         call = asyncio.create_task(self.client.call(self.microphone))
         self.microphone.speak(seconds)
-        await self._end(call)
+        await self._end(call, patience)
 
     async def interrupt(self, after: float) -> None:
         """The same, but the user interrupts the agent after this many seconds of its answer."""
@@ -33,8 +33,8 @@ class Conversation:
         self.microphone.speak(0.6)
         await self._end(call)
 
-    async def _end(self, call: asyncio.Task[None]) -> None:
-        async with asyncio.timeout(10):
+    async def _end(self, call: asyncio.Task[None], patience: float = 10) -> None:
+        async with asyncio.timeout(patience):
             await self.speaker.until_quiet()
             self.microphone.hang_up()
             await call

@@ -40,3 +40,13 @@ async def test_the_transcript_is_shown(emu):
     await session.wait_for_async("turn_ended")
     await call
     assert [line.text for line in session.transcripts] == talk.client.transcript
+
+
+@EACH
+@pytest.mark.emu(agent="tone:440:30")
+async def test_a_long_answer_is_heard_to_its_end(emu_virtual, provider):
+    # On the virtual clock: half a minute of call, at once. Nothing in the app or its devices is changed for it.
+    talk = Conversation(provider, emu_virtual.env)
+    await talk.ask(patience=60)
+    emu_virtual.assert_heard(30.0)
+    emu_virtual.assert_played(talk.speaker.played)
