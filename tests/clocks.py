@@ -9,9 +9,11 @@ import hashlib
 import io
 import json
 import random
-from collections.abc import AsyncIterator, Callable, Iterable
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,27 +27,64 @@ from voxemu.dialogue.doorkeeper import Doorkeeper
 from voxemu.dialogue.session import Session
 from voxemu.drive.rehearsal import rehearse
 from voxemu.engine import Engine, Tapped
-from voxemu.events import AgentAudioSent, Closed, Event, Opened, TokenPresented, UserAudioSent
+from voxemu.events import AgentAudioSent, Closed, Event, Opened, SessionEnded, TokenPresented, UserAudioSent
 from voxemu.lint import Linter
 from voxemu.provider import CallPlan, Key, Provider, Response, Role
 from voxemu.record import CallFacts, Recorder
 from voxemu.server.config import Config, checked
+from voxemu.server.greeting import greeted
 from voxemu.server.ladder import given
 from voxemu.server.news import News
 from voxemu.server.run import running
 from voxemu.testing.virtual import run_virtual, virtual_emulator
+from voxemu.wire import PROVIDERS
 
 FRAME = 0.02
 TALK = ((1.0, 3.0), (6.0, 0.8), (12.0, 2.5), (20.0, 4.0), (26.2, 0.6), (33.0, 0.05), (35.0, 6.0), (50.0, 2.0))
 # Seconds: when the user begins, and how long the user speaks. The second and the fifth are over the echo of
 # the one before.
 STARTED = {
-    "token": "t", "ws_url": "ws://emulator/s", "wsUrl": "ws://emulator/s", "sessionId": "s",
+    "token": "t",
+    "ws_url": "ws://emulator/s",
+    "wsUrl": "ws://emulator/s",
+    "sessionId": "s",
     "audioConfig": {"sampleRate": 24_000},
 }
 # What any of the providers answers to the start of a session.
 HISS = 3
 # Amplitude of the room, as every real microphone has one.
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The call that is placed on every clock."""
+
+    provider: Provider
+    pcm: bytes
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    # Of the emulator.
+    announced: tuple[Event, ...] = ()
+    # Said by the client before its audio, behind what its page wants.
+    rate: int | None = None
+    # Of the audio; None is the provider's own.
+
+    @property
+    def frames(self) -> list[UserAudioSent]:
+        size = round((self.rate or self.provider.format.rate) * FRAME) * SAMPLE_BYTES
+        return [self._sent(self.pcm[at : at + size]) for at in range(0, len(self.pcm), size)]
+
+    def chunks(self, dice: random.Random) -> list[UserAudioSent]:
+        """The audio in messages of any length, from one sample to a second."""
+        found, at = [], 0
+        while at < len(self.pcm):
+            size = SAMPLE_BYTES * int(self.provider.format.rate ** dice.random())
+            found.append(self._sent(self.pcm[at : at + size]))
+            at += size
+        return found
+
+    def _sent(self, pcm: bytes) -> UserAudioSent:
+        rate = self.rate or self.provider.format.rate
+        return UserAudioSent(pcm, rate if self.provider.declares_rate else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +105,7 @@ class Received:
     """What a client heard."""
 
     bytes: int = 0
+    ended: bool = False
     kinds: list[str] = field(default_factory=list)
     audio: Any = field(default_factory=hashlib.sha256)
 
@@ -74,9 +114,11 @@ class Received:
         if isinstance(event, AgentAudioSent):
             self.audio.update(event.pcm)
             self.bytes += len(event.pcm)
+        self.ended = self.ended or isinstance(event, SessionEnded)
 
 
-def track(provider: Provider, seconds: float = 60.0, talk: Iterable[tuple[float, float]] = TALK) -> bytes:
+@cache
+def track(provider: Provider, seconds: float = 60.0, talk: tuple[tuple[float, float], ...] = TALK) -> bytes:
     """What the user's microphone gives."""
     axis = provider.format
     dice = random.Random(7)
@@ -94,17 +136,11 @@ def settings(folder: Path, clock: str = "real", **more: Any) -> dict[str, Any]:
     return {"record": folder, "seed": 1, "port": 0, "clock": clock, **more}
 
 
-def frames(provider: Provider, pcm: bytes) -> list[UserAudioSent]:
-    size = provider.format.samples(FRAME) * SAMPLE_BYTES
-    rate = provider.format.rate if provider.declares_rate else None
-    return [UserAudioSent(pcm[at : at + size], rate) for at in range(0, len(pcm), size)]
-
-
 # --- rehearsed ----------------------------------------------------------------------------------------------
 
 
 class Player:
-    """A caller's engine that plays its frames on a grid of 20 ms, from the provider's word on, and hangs up."""
+    """A caller's engine that plays its frames on a grid of 20 ms, from the ready message on, and hangs up."""
 
     def __init__(self, provider: Provider, sounds: list[UserAudioSent], opening: tuple[Event, ...]) -> None:
         self._provider = provider
@@ -124,8 +160,10 @@ class Player:
             self.received.saw(event)
         if type(event) is (self._provider.ready or Opened):
             self._start = now
-        self._over = self._over or isinstance(event, Closed)
-        return list(self._opening) if isinstance(event, Opened) else []
+        was_over, self._over = self._over, self._over or isinstance(event, Closed | SessionEnded)
+        if isinstance(event, Opened):
+            return list(self._opening)
+        return [Closed(1000, "", "caller")] if isinstance(event, SessionEnded) and not was_over else []
 
     def advance(self, now: float) -> list[Event]:
         said: list[Event] = []
@@ -139,13 +177,14 @@ class Player:
         return said
 
 
-def rehearsed(provider: Provider, folder: Path, pcm: bytes, **more: Any) -> Outcome:
-    config = checked(given(settings(folder, **more), "test"))
+def rehearsed(plan: Plan, folder: Path) -> Outcome:
+    provider = plan.provider
+    config = checked(given(settings(folder, **plan.settings), "test"))
     effective = config.effective(provider.id, "", Key())
     session = Session(
         provider,
         effective.dialogue,
-        make_agent(config.agent_behind(config.default_agent)),
+        greeted(make_agent(config.agent_behind(config.default_agent)), effective.dialogue),
         session_id="rehearsed",
     )
     place = folder / provider.id / "rehearsed"
@@ -158,7 +197,7 @@ def rehearsed(provider: Provider, folder: Path, pcm: bytes, **more: Any) -> Outc
     if TokenPresented in provider.spells:
         inner = end
         end = Doorkeeper(provider, 10.0, lambda token, now: inner)
-    player = Player(provider, frames(provider, pcm), opening)
+    player = Player(provider, plan.frames, (*opening, *plan.announced))
     how = rehearse(player, end, provider, rng=random.Random(1), settings=effective.wire)
     recorder.close(how.seconds)
     assert recorder.failure is None
@@ -173,29 +212,33 @@ Pace = Callable[[int], Any]
 
 
 async def place_call(
-    client: ClientSession, url: str, provider: Provider, chunks: list[UserAudioSent], pace: Pace
+    client: ClientSession, url: str, plan: Plan, chunks: list[UserAudioSent], pace: Pace
 ) -> Received:
     """A client of the provider's page: it streams, listens meanwhile, and hangs up."""
-    phone = await dial(client, provider.id, url)
+    phone = await dial(client, plan.provider.id, url)
     received, ready = Received(), asyncio.Event()
     listening = asyncio.create_task(_listen(phone, received, ready))
-    if provider.ready is not None:
+    if plan.provider.ready is not None:
         await ready.wait()
+    await phone.say(*plan.announced)
     for number, chunk in enumerate(chunks):
         await pace(number)
+        if received.ended:
+            break
         await phone.say(chunk)
-    await pace(len(chunks))
-    await until_heard(client, url, sum(len(chunk.pcm) for chunk in chunks), received)
-    await phone.say(*provider.closing())
+    else:
+        await pace(len(chunks))
+        await until_heard(client, url, len(plan.pcm), received)
+        if not received.ended:
+            await phone.say(*plan.provider.closing())
     await phone.ws.close()
     await listening
     return received
 
 
 async def until_heard(client: ClientSession, url: str, sent: int, received: Received) -> None:
-    """Waits for the emulator to have heard all and to have been heard: whoever closes a socket throws away what
-    is still on its way."""
-    while True:
+    """Waits for the emulator to have heard all, and for what it said: a closing client throws that away."""
+    while not received.ended:
         async with client.get(url + "/__emu/sessions") as answered:
             (session,) = (await answered.json())["sessions"]
         async with client.get(f"{url}/__emu/sessions/{session['id']}") as answered:
@@ -212,21 +255,22 @@ async def _listen(phone: Phone, received: Received, ready: asyncio.Event) -> Non
             received.saw(event)
             if isinstance(event, phone.provider.ready or ()):
                 ready.set()
+    received.ended = True
 
 
-def on_virtual(provider: Provider, folder: Path, pcm: bytes, **more: Any) -> Outcome:
+def on_virtual(plan: Plan, folder: Path) -> Outcome:
     async def call() -> Received:
         loop = asyncio.get_running_loop()
-        async with virtual_emulator(**settings(folder, **more)) as emu, ClientSession() as client:
+        async with virtual_emulator(**settings(folder, **plan.settings)) as emu, ClientSession() as client:
             start = loop.time()
 
             async def pace(number: int) -> None:
                 await asyncio.sleep(start + number * FRAME - loop.time())
 
-            return await place_call(client, emu.url, provider, frames(provider, pcm), pace)
+            return await place_call(client, emu.url, plan, plan.frames, pace)
 
     received = run_virtual(call())
-    return outcome(_only(folder, provider), received)
+    return outcome(_only(folder, plan.provider), received)
 
 
 @asynccontextmanager
@@ -237,31 +281,18 @@ async def served(folder: Path, **more: Any) -> AsyncIterator[str]:
         yield report["url"]
 
 
-def on_media(
-    provider: Provider, folder: Path, pcm: bytes, chunking: random.Random | None = None, **more: Any
-) -> Outcome:
+def on_media(plan: Plan, folder: Path, chunking: random.Random | None = None) -> Outcome:
     async def call() -> Received:
-        async with served(folder, **more) as url, ClientSession() as client:
-            chunks = frames(provider, pcm) if chunking is None else cut(provider, pcm, chunking)
+        async with served(folder, **plan.settings) as url, ClientSession() as client:
+            chunks = plan.frames if chunking is None else plan.chunks(chunking)
 
             async def pace(number: int) -> None:
                 pass
 
-            return await place_call(client, url, provider, chunks, pace)
+            return await place_call(client, url, plan, chunks, pace)
 
     received = asyncio.run(call())
-    return outcome(_only(folder, provider), received)
-
-
-def cut(provider: Provider, pcm: bytes, dice: random.Random) -> list[UserAudioSent]:
-    """The audio in messages of any length, from one sample to a second."""
-    rate = provider.format.rate if provider.declares_rate else None
-    found, at = [], 0
-    while at < len(pcm):
-        size = SAMPLE_BYTES * int(provider.format.rate ** dice.random())
-        found.append(UserAudioSent(pcm[at : at + size], rate))
-        at += size
-    return found
+    return outcome(_only(folder, plan.provider), received)
 
 
 # --- what came of it ----------------------------------------------------------------------------------------
@@ -282,3 +313,11 @@ def outcome(place: Path, received: Received) -> Outcome:
         received.audio.hexdigest(),
         {name: manifest[name] for name in ("turns", "barge_ins", "findings", "audio", "length", "closed")},
     )
+
+
+if __name__ == "__main__":
+    # python -m tests.clocks PROVIDER SECONDS FOLDER: a line for each clock.
+    name, length, where = sys.argv[1:]
+    asked = Plan(PROVIDERS[name], track(PROVIDERS[name], float(length), TALK[:3]))
+    for way in (rehearsed, on_virtual, on_media):
+        sys.stdout.write(json.dumps(asdict(way(asked, Path(where, way.__name__)))) + "\n")

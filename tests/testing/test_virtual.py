@@ -1,132 +1,155 @@
-"""`emu_virtual`: whole calls of an ordinary asyncio app that wait for nothing."""
+"""The virtual loop, and an emulator on it."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
 
 import pytest
-from aiohttp import ClientSession
+from aiohttp import ClientConnectorError, ClientSession
 
-from tests.server.phone import Phone, dial
-from tests.testing.talk import answered, talk
-from voxemu.agents import sine
+from tests.server.phone import dial
 from voxemu.errors import SettingsError, UsageError
-from voxemu.events import Closed, UserAudioSent
-from voxemu.testing.virtual_emu import VirtualEmu
+from voxemu.events import AgentAudioSent
+from voxemu.testing.virtual import run_virtual, virtual_emulator, virtual_wall
+from voxemu.testing.virtual_loop import Listening
+
+# --- the loop -----------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def emu_settings() -> Mapping[str, Any]:
-    return {"dialogue": {"think_time": 1.0}}
+def test_a_day_is_over_at_once() -> None:
+    async def sleep() -> float:
+        await asyncio.sleep(86_000)
+        return asyncio.get_running_loop().time()
 
-
-async def speak_in_time(phone: Phone, seconds: float, hush: float) -> None:
-    """As a microphone does: 20 ms every 20 ms."""
-    axis = phone.provider.format
-    pcm = sine(axis, 300.0, seconds) + axis.silence(axis.samples(hush))
-    step = 2 * axis.samples(0.02)
-    for at in range(0, len(pcm), step):
-        await phone.say(UserAudioSent(pcm[at : at + step]))
-        await asyncio.sleep(0.02)
-
-
-async def hear_all(phone: Phone) -> None:
-    while True:
-        await phone.ws.receive()
-
-
-@pytest.mark.emu(agent="tone:440:20")
-async def test_a_long_call_takes_no_time(emu_virtual: VirtualEmu) -> None:
     began = time.monotonic()
-    async with ClientSession() as http:
-        phone = await dial(http, "lokutor", emu_virtual.url("lokutor"))
-        hearing = asyncio.create_task(hear_all(phone))
-        await speak_in_time(phone, 1.0, 30.0)
-        hearing.cancel()
-        await phone.ws.close()
-    emu_virtual.assert_heard(20.0, tone=440)
-    emu_virtual.assert_turns(1)
-    assert asyncio.get_running_loop().time() >= 31
-    assert time.monotonic() - began < 20
+    assert run_virtual(sleep()) == 86_000
+    assert time.monotonic() - began < 5
 
 
-@pytest.mark.emu(agent="tone:440:1")
-def test_a_sync_test_gives_what_is_to_run(emu_virtual: VirtualEmu) -> None:
-    audio = emu_virtual.run(talk(emu_virtual.url("lokutor")))
-    assert len(audio) == pytest.approx(2 * 44_100, abs=2 * 2646)
-    emu_virtual.assert_heard(1.0)
-    assert emu_virtual.session.closed is not None
+def test_a_million_short_waits_are_as_exact_as_a_long_one() -> None:
+    async def sleep() -> float:
+        loop = asyncio.get_running_loop()
+        for number in range(1, 5001):
+            await asyncio.sleep(number / 44_100 - loop.time())
+        return loop.time()
+
+    assert run_virtual(sleep()) == pytest.approx(5000 / 44_100, abs=2e-9)
 
 
-@pytest.mark.emu(agent="tone:440:0.5")
-def test_two_runs_of_one_call_are_the_same(emu_virtual: VirtualEmu) -> None:
-    """Each in an emulator of its own: see the test below it for one run alone."""
-
-    async def called(emu: VirtualEmu) -> tuple[str, list[Any], bytes]:
-        await talk(emu.url("lokutor"))
-        return emu.session.id, [(event.at, event.type) for event in emu.session.events], emu.session.heard.pcm
-
-    config, rungs = emu_virtual._planned, emu_virtual._rungs
-    again = VirtualEmu(config, file=None, rungs=rungs, provider=None)
-    assert emu_virtual.run(called(emu_virtual)) == again.run(called(again))
+def test_what_takes_too_long_is_broken_off() -> None:
+    with pytest.raises(TimeoutError):
+        run_virtual(asyncio.sleep(10), limit=5)
 
 
-def test_it_runs_once(emu_virtual: VirtualEmu) -> None:
-    emu_virtual.run(asyncio.sleep(1))
-    with pytest.raises(UsageError, match="emu_virtual has run already; one run for each test"):
-        emu_virtual.run(asyncio.sleep(1))
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "api.example.com"])
+def test_every_name_is_this_loop(host: str) -> None:
+    async def ask() -> bytes:
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write((await reader.readline()).upper())
+            writer.close()
+
+        await asyncio.get_running_loop().create_server(
+            lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader(), answer), sock=Listening(80)
+        )
+        reader, writer = await asyncio.open_connection(host, 80)
+        writer.write(b"hello\n")
+        said = await reader.readline()
+        writer.close()
+        return said
+
+    assert run_virtual(ask()) == b"HELLO\n"
 
 
-def test_before_it_runs_there_is_nothing_to_ask(emu_virtual: VirtualEmu) -> None:
-    with pytest.raises(UsageError, match="nothing has run on the virtual clock yet: let the test be"):
-        _ = emu_virtual.sessions
-    assert emu_virtual.env["EMU_URL"] == emu_virtual.base_url
+def test_a_port_that_nobody_listens_on_refuses() -> None:
+    async def ask() -> None:
+        async with ClientSession() as client:
+            await client.get("http://localhost:81/")
+
+    with pytest.raises(ClientConnectorError):
+        run_virtual(ask())
 
 
-@pytest.mark.emu(agent="tone:440:0.3")
-async def test_it_is_waited_for_without_holding_up_the_loop(emu_virtual: VirtualEmu) -> None:
-    call = asyncio.create_task(talk(emu_virtual.url("lokutor")))
-    with pytest.raises(UsageError, match="share one loop: await wait_for_session_async"):
-        emu_virtual.wait_for_session()
-    session = await emu_virtual.wait_for_session_async()
-    await session.wait_for_async("turn_ended")
-    await session.wait_until_over_async(timeout=3600)
-    await call
+# --- the emulator -------------------------------------------------------------------------------------------
 
 
-async def test_what_does_not_come_is_given_up_in_virtual_time(emu_virtual: VirtualEmu) -> None:
-    with pytest.raises(AssertionError, match=r"waited 3600 s for a session; nobody called"):
-        await emu_virtual.wait_for_session_async(timeout=3600)
+def test_an_ordinary_client_reaches_it_by_name() -> None:
+    async def ask() -> dict[str, object]:
+        async with virtual_emulator() as emu, ClientSession() as client:
+            url = emu.url.replace("127.0.0.1", "localhost")
+            async with client.get(url + "/health") as answered:
+                found: dict[str, object] = await answered.json()
+                return found
+
+    found = run_virtual(ask())
+    assert (found["status"], found["clock"]) == ("ok", "virtual")
 
 
-@pytest.mark.emu(agent="tone:440:0.3")
-async def test_settings_can_be_made_in_the_test(emu_virtual: VirtualEmu) -> None:
-    emu_virtual.agent = "tone:880:0.3"
-    with pytest.raises(SettingsError, match="there is no such setting"):
-        emu_virtual.set(dialogue={"burts": True})
-    await talk(emu_virtual.url("lokutor"))
-    emu_virtual.assert_heard(tone=880)
+def test_it_has_the_addresses_and_variables_that_an_app_needs() -> None:
+    async def ask() -> tuple[str, dict[str, str]]:
+        async with virtual_emulator(port=9000) as emu:
+            return emu.start_url("lyzr-sip"), emu.env
+
+    start, env = run_virtual(ask())
+    assert start == "http://127.0.0.1:9000/session/start"
+    assert env["WORKBUDDY_API_URL"] == "http://127.0.0.1:9000"
 
 
-def test_settings_can_be_made_before_it_runs(emu_virtual: VirtualEmu) -> None:
-    emu_virtual.agent = "tone:880:0.3"
-    emu_virtual.run(talk(emu_virtual.url("lokutor")))
-    emu_virtual.assert_heard(tone=880)
+def test_a_turn_is_answered_when_its_time_has_come() -> None:
+    async def call() -> float:
+        async with virtual_emulator(agent="tone:440:1") as emu, ClientSession() as client:
+            phone = await dial(client, "lokutor", emu.url)
+            await phone.speak(hush=0.5)
+            await phone.hear(AgentAudioSent)
+            await phone.ws.close()
+            return asyncio.get_running_loop().time()
+
+    # All of it was sent at once: the hangover counts samples, the think time does not.
+    assert run_virtual(call()) == pytest.approx(0.3, abs=0.001)
 
 
-async def test_a_session_that_was_left_open_ends_with_the_run(emu_virtual: VirtualEmu) -> None:
-    async with ClientSession() as http:
-        phone = await dial(http, "workbuddy", emu_virtual.url("workbuddy"))
-        await answered(phone) if phone.provider.id == "lokutor" else await asyncio.sleep(1)
-        assert emu_virtual.session.live
-        assert Closed not in map(type, phone.seen)
+def test_two_emulators_are_not_in_each_others_way() -> None:
+    async def ask() -> set[str]:
+        async with virtual_emulator() as one, virtual_emulator(port=0) as other:
+            return {one.url, other.url}
+
+    assert len(run_virtual(ask())) == 2
 
 
-class TestInAClass:
-    async def test_methods_run_too(self, emu_virtual: VirtualEmu, tmp_path: Any) -> None:
-        await asyncio.sleep(3600)
-        assert emu_virtual.sessions == []
-        assert tmp_path.exists()
+def test_the_time_of_day_is_the_loops() -> None:
+    async def ask() -> tuple[float, str]:
+        async with virtual_emulator(allow_origin=[]) as emu, ClientSession() as client:
+            await asyncio.sleep(3661)
+            async with client.get(emu.url + "/health", headers={"Origin": "https://example.com"}):
+                pass
+            return virtual_wall(), emu.news.getvalue().splitlines()[-1]
+
+    now, line = run_virtual(ask())
+    assert now == 946_684_800 + 3661
+    assert line.split()[0] == time.strftime("%H:%M:%S", time.localtime(now))
+
+
+def test_ids_are_those_of_a_seed() -> None:
+    async def begin() -> str:
+        async with virtual_emulator() as emu, ClientSession() as client:
+            await dial(client, "lyzr-sip", emu.url)
+            (record,) = emu.server.registry.all()
+            return record.id
+
+    assert run_virtual(begin()) == run_virtual(begin())
+
+
+async def test_it_runs_on_no_other_loop() -> None:
+    with pytest.raises(UsageError, match="run_virtual"):
+        async with virtual_emulator():
+            pass
+
+
+def test_a_setting_that_cannot_be_is_said_with_its_name(tmp_path: Path) -> None:
+    async def start() -> None:
+        async with virtual_emulator(dialogue={"thinktime": 1}):
+            pass
+
+    with pytest.raises(SettingsError, match=r"virtual_emulator: dialogue.thinktime.*think_time"):
+        run_virtual(start())

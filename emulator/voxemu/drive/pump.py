@@ -89,7 +89,7 @@ class Pump:
         # The line itself is closed.
         self._told_of_end = False
         self._timer: asyncio.TimerHandle | None = None
-        self._timer_due: float | None = None
+        self._timer_due = 0.0
         self._watch: asyncio.TimerHandle | None = None
         self._failure: BaseException | None = None
         self._messages = 0
@@ -120,7 +120,8 @@ class Pump:
 
     def tell(self, event: Event) -> None:
         """Gives the engine an event from this side of the line: a microphone's audio, a shutdown."""
-        self._give(event)
+        if self._closed is None:
+            self._give(event)
 
     # --- in ------------------------------------------------------------
 
@@ -220,13 +221,16 @@ class Pump:
             self._congest()
 
     def _arm(self) -> None:
-        """Wakes the engine at its deadline; not while it is paused, nor where audio brings the time."""
+        """Wakes the engine at its deadline; not while it is paused, nor where audio brings the time.
+
+        A timer that is too early stays: most deadlines move with every frame, and it asks again.
+        """
         due = self._crank.deadline
         held = self._full == "pause" and not self._room.is_set()
         if self._closed is not None or held or not self._clock.running:
             due = None
         if self._timer is not None:
-            if due == self._timer_due:
+            if due is not None and self._timer_due <= due:
                 return
             self._timer.cancel()
             self._timer = None

@@ -28,6 +28,8 @@ EVENTS = 500
 # Kept of one session, the newest; audio is counted and not kept.
 LONGEST = 2000
 # Characters kept of a text in an event.
+_KINDS: dict[type[Event], str] = {}
+# Their names, each worked out once.
 
 
 @dataclass(slots=True)
@@ -58,7 +60,7 @@ class Record:
 
     def saw(self, event: Event, since: float) -> dict[str, Any] | None:
         """Counts and keeps the event; as it was kept, None for audio and signs of life, which are not."""
-        kind = type_name(type(event))
+        kind = _KINDS.get(type(event)) or _KINDS.setdefault(type(event), type_name(type(event)))
         self.counters[kind] += 1
         if isinstance(event, UserAudioSent | AgentAudioSent | ThinkingSoundSent):
             self.counters[f"{kind}_bytes"] += len(event.pcm)

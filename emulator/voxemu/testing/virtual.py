@@ -74,8 +74,8 @@ def virtual_wall() -> float:
 
 @asynccontextmanager
 async def virtual_emulator(config: Config | None = None, **settings: Any) -> AsyncIterator[VirtualEmulator]:
-    """An emulator on the running virtual loop, with ``config``, or with ``settings`` as ``emu.toml`` has them:
-    ``agent="echo", dialogue={"think_time": 0.1}``.
+    """An emulator on the running virtual loop, with ``config``, or with ``settings`` as ``emu.toml`` has
+    them: ``agent="echo", dialogue={"think_time": 0.1}``.
 
     Ids and dice are those of seed 0 unless another is set; no file and no environment variable is looked at.
     Raises UsageError on any other loop, and SettingsError.
