@@ -19,6 +19,8 @@ class Clip:
 
     name: str
     pcm: bytes
+    is_speech: bool = True
+    # False for silence that is said on purpose: it is no turn, and nobody answers it.
 
     def trimmed(self) -> Clip:
         """Without its leading silence."""
