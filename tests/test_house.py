@@ -31,6 +31,7 @@ LAYERS = [
         "voxemu.drive",
         "voxemu.rooms",
     ],
+    ["voxemu.tables"],
     ["voxemu.scenario"],
     ["voxemu_client.prompts", "voxemu_client.playback", "voxemu_client.speech", "voxemu_client.phases"],
     [
@@ -103,7 +104,7 @@ DOORS = {
     "jwt": ["voxemu.server"],
     "livekit": ["voxemu.server", "voxemu.rooms"],
     "numpy": ["voxemu.audio", "voxemu.agents", "voxemu.dialogue", "voxemu.lint"],
-    "pydantic": ["voxemu.server", "voxemu.scenario"],
+    "pydantic": ["voxemu.tables", "voxemu.server", "voxemu.scenario"],
     "pytest": ["voxemu.pytest_plugin"],
     "sounddevice": ["voxemu_client.devices"],
     "soundfile": ["voxemu.record", "voxemu_client.clips"],

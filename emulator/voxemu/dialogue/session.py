@@ -396,8 +396,8 @@ class Session:
         self._generation += 1
         self._out.append(ThinkingStarted(self._generation))
         if self.settings.thinking_audio:
-            format = self.provider.format
-            self._out.append(ThinkingSoundSent(typing(format, self.settings.think_time), format.rate))
+            axis = self.provider.format
+            self._out.append(ThinkingSoundSent(typing(axis, self.settings.think_time), axis.rate))
         self._reply = Reply(self._generation, now + self.settings.think_time)
         self._reply.add_first(self._ask(turn))
 

@@ -90,10 +90,10 @@ class Turns:
                 room = min(room, self._onset + self._longest - self.position)
             piece, pcm = pcm[: room * SAMPLE_BYTES], pcm[room * SAMPLE_BYTES :]
             self._pcm += piece
-            for found in self._detector.feed(piece):
-                heard.append(
-                    self._began(found) if isinstance(found, SpeechStarted) else self._ended(found, "silence")
-                )
+            heard += [
+                self._began(found) if isinstance(found, SpeechStarted) else self._ended(found, "silence")
+                for found in self._detector.feed(piece)
+            ]
             if self._onset is not None and self.position - self._onset >= self._longest:
                 heard += self._cut(self.position, "limit")
             self._trim()
