@@ -62,6 +62,37 @@ def client(**options: Any) -> None:
     raise SystemExit(call(options, key_of(options, os.environ)))
 
 
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("scenario", metavar="SCENARIO")
+@click.option("--provider", metavar="ID", help="Whose protocol.  [the scenario's]")
+@click.option(
+    "--record", is_flag=False, flag_value=RECORDINGS, metavar="[DIR]", help="Record the call below DIR."
+)
+@click.option(
+    "--end",
+    type=click.Choice(["caller", "provider", "both"]),
+    default="caller",
+    show_default=True,
+    help="Whose recording.",
+)
+@click.option("--latency", type=click.FloatRange(0, 10_000), metavar="MS", help="Of the pretend network.")
+@click.option("--jitter", type=click.FloatRange(0, 10_000), metavar="MS", help="At most, on top of it.")
+@click.option(
+    "--loss", type=click.FloatRange(0, 1, max_open=True), metavar="P", help="Share of messages sent twice."
+)
+@click.option("--cut", type=click.FloatRange(0, min_open=True), metavar="S", help="Cut the line there.")
+@click.option("--seed", type=int, metavar="N", help="Of noise, jitter and loss.  [the scenario's]")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+def rehearse(**options: Any) -> None:
+    """Run a scenario in virtual time: both ends, the real codecs, no sockets.
+
+    Exit codes: 0 every expectation was met; 1 one was not; 2 usage.
+    """
+    from voxemu_client.rehearsal_run import run
+
+    raise SystemExit(run(options))
+
+
 def key_of(options: Any, environ: Any) -> str | None:
     """The key that was given, stripped. Raises UsageError."""
     if options["key"] is not None and options["key_file"] is not None:

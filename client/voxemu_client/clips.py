@@ -6,6 +6,7 @@ from pathlib import Path
 
 from voxemu.audio import AudioFormat, Resampler, pcm16
 from voxemu.errors import AudioError, UnknownName
+from voxemu.scenario.spoken import made
 from voxemu_client import prompts
 from voxemu_client.speech import Clip
 
@@ -15,12 +16,18 @@ LONGEST = 3600
 # Seconds. A call takes as long as its clips, and they are held in memory.
 
 
-def load_clip(name: str, rate: int) -> Clip:
-    """The prompt or file ``name`` as PCM16 mono at ``rate``. Raises AudioError, UnknownName."""
+def load_clip(name: str, rate: int, *, folder: Path = Path(), seed: int = 0) -> Clip:
+    """What is to be said, PCM16 mono at ``rate``: a sound by its name (``tone:440:1``), a prompt, a file.
+
+    A relative file lies in ``folder``. Raises AudioError, UnknownName, UsageError.
+    """
+    sound = made(name)
+    if sound is not None:
+        return Clip(name, sound.pcm(AudioFormat(rate), seed), is_speech=sound.is_speech)
     if name in prompts.names():
         return Clip(name, read_audio(prompts.path(name), rate))
-    path = Path(name).expanduser()
-    if not path.exists() and path.name == name and not path.suffix:
+    path = folder / Path(name).expanduser()
+    if not path.exists() and Path(name).name == name and not path.suffix:
         raise UnknownName("prompt or file", name, prompts.names())
     return Clip(path.name, read_audio(path, rate))
 

@@ -42,7 +42,7 @@ from voxemu.record.manifest import Account, CallFacts, counts, ending, opening
 from voxemu.record.masking import Mask
 from voxemu.record.placing import Placement, whole
 from voxemu.record.timeline import TimelineFile
-from voxemu.record.wav import WavFile
+from voxemu.record.wav import DigestOnly, WavFile
 
 BATCH = 0.075
 # Seconds between two writes: with frames of 20 ms a write falls due every 80, so 100 are never lost.
@@ -56,7 +56,8 @@ class Recorder:
 
     A disk that is full or read-only: the constructor raises RecordingError; later ``saw`` answers one
     ``RecordingFailed``, ``failure`` holds the error, what was written stays, and the call goes on. Only
-    the constructor raises. ``words`` as for ``TimelineFile``.
+    the constructor raises. ``words`` as for ``TimelineFile``. Without ``wire_track`` there is no
+    agent-wire.wav, only its digest.
     """
 
     def __init__(
@@ -66,10 +67,13 @@ class Recorder:
         role: Role,
         facts: CallFacts | None = None,
         words: Codec | None = None,
+        *,
+        wire_track: bool = True,
     ) -> None:
         self.directory = directory
         self.failure: RecordingError | None = None
         self.closed = False
+        self._wire_track = wire_track
         self._provider = provider
         self._role = role
         self._facts = facts or CallFacts()
@@ -89,7 +93,8 @@ class Recorder:
         self._acts = self._actions()
         with ExitStack() as files:
             self._call = files.enter_context(closing(WavFile(directory / CALL, rate, 2)))
-            self._wire = files.enter_context(closing(WavFile(directory / WIRE, rate, 1)))
+            wire = WavFile(directory / WIRE, rate, 1) if wire_track else DigestOnly()
+            self._wire = files.enter_context(closing(wire))
             timeline = TimelineFile(directory / TIMELINE, provider, role, self._mask, words)
             self._timeline = files.enter_context(closing(timeline))
             self._write_opening()
@@ -298,7 +303,8 @@ class Recorder:
         if not facts.session_id:
             facts = replace(facts, session_id=self._account.session_id)
         failure = None if self.failure is None else self._mask.text(str(self.failure))
-        return {**opening(self._provider, self._role, facts, self._mask), "failure": failure}
+        said = opening(self._provider, self._role, facts, self._mask, wire_track=self._wire_track)
+        return {**said, "failure": failure}
 
     def _write_opening(self) -> None:
         write_json(self.directory / MANIFEST, self._opening())

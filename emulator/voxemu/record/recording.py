@@ -16,7 +16,7 @@ from voxemu.record.wav import channel, read_wav
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """The four files of a recording; audio is PCM16 at ``format``.
+    """The files of a recording; audio is PCM16 at ``format``.
 
     ``complete`` is false for one whose recorder was killed or failed: its manifest is the provisional one.
     """
@@ -29,7 +29,8 @@ class Recording:
     # What the user sent.
     right: bytes
     # What the user heard.
-    agent_wire: bytes
+    agent_wire: bytes | None
+    # None where only its digest was kept.
 
     @property
     def complete(self) -> bool:
@@ -48,7 +49,7 @@ class Recording:
             )
         timeline = read_timeline(path / TIMELINE)
         rate, stereo = _audio(path / CALL, 2)
-        _, wire = _audio(path / WIRE, 1)
+        wire = _audio(path / WIRE, 1)[1] if manifest.get("wire_track", True) else None
         left, right = (channel(stereo, index, 2) for index in range(2))
         return cls(path, manifest, timeline, AudioFormat(rate), left, right, wire)
 

@@ -1,0 +1,81 @@
+"""On which line of a TOML file a value stands: what the parser knows and does not tell.
+
+The text has been parsed already, so it is valid; only keys and brackets are looked for. What stands inside
+an inline table or an array belongs to the line of the key in front of it.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from typing import Any
+
+Location = tuple[str | int, ...]
+
+_HEADER = re.compile(r"\s*(\[\[?)\s*(?P<path>[^\]]+?)\s*\]\]?\s*(#.*)?$")
+_KEY = re.compile(r"""\s*(?P<path>(?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""")
+_STRINGS = re.compile(
+    r'"""(?:\\.|[^\\])*?"""|\'\'\'.*?\'\'\'|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'|#[^\n]*', re.DOTALL
+)
+
+
+class Lines:
+    """Line numbers by location, counted from 1; a location is keys and positions in arrays of tables."""
+
+    def __init__(self, text: str) -> None:
+        self._lines: dict[Location, int] = {(): 1}
+        table: Location = ()
+        counts: dict[Location, int] = {}
+        lines = text.splitlines()
+        # A value over several lines: the keys in its strings and tables are none of ours.
+        open_until = 0
+        for number, line in enumerate(lines, start=1):
+            if number <= open_until:
+                continue
+            if (header := _HEADER.match(line)) is not None and not _KEY.match(line):
+                table = self._enter(_keys(header["path"]), header[1] == "[[", counts)
+                self._lines.setdefault(table, number)
+            elif (key := _KEY.match(line)) is not None:
+                location = (*table, *_keys(key["path"]))
+                for length in range(len(table) + 1, len(location) + 1):
+                    self._lines.setdefault(location[:length], number)
+                open_until = _last_line(lines, number)
+
+    def of(self, location: Location) -> int:
+        """Of this value, or of the nearest thing around it."""
+        while location not in self._lines:
+            location = location[:-1]
+        return self._lines[location]
+
+    def _enter(self, keys: list[str], is_array: bool, counts: dict[Location, int]) -> Location:
+        """The table that a header opens; ``[caller.step.x]`` belongs to the last ``[[caller.step]]``."""
+        table: Location = ()
+        for at, key in enumerate(keys):
+            table = (*table, key)
+            if is_array and at == len(keys) - 1:
+                counts[table] = counts.get(table, -1) + 1
+                self._lines.setdefault(table, 0)
+            if table in counts:
+                table = (*table, counts[table])
+        return table
+
+
+def _keys(path: str) -> list[str]:
+    keys: list[str] = []
+    found: Any = tomllib.loads(f"{path} = 0")
+    while isinstance(found, dict):
+        ((key, found),) = found.items()
+        keys.append(key)
+    return keys
+
+
+def _last_line(lines: list[str], number: int) -> int:
+    """Where the value that begins on this line ends."""
+    for last in range(number, len(lines) + 1):
+        text = "\n".join(lines[number - 1 : last])
+        rest = _STRINGS.sub("", text)
+        if '"""' in rest or "'''" in rest:
+            continue
+        if rest.count("[") + rest.count("{") <= rest.count("]") + rest.count("}"):
+            return last
+    return number
