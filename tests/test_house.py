@@ -45,9 +45,10 @@ LAYERS = [
     ["voxemu_client.caller", "voxemu_client.telling", "voxemu_client.staging", "voxemu_client.entering"],
     ["voxemu_client.judging"],
     ["voxemu_client.reporting"],
-    ["voxemu.server", "voxemu_client.dial", "voxemu_client.devices"],
+    ["voxemu.server", "voxemu.compare_run", "voxemu_client.dial", "voxemu_client.devices"],
     ["voxemu_client.calling", "voxemu_client.rehearsing"],
-    ["voxemu_client.rehearsal_run"],
+    ["voxemu_client.rehearsal_run", "voxemu_client.checking"],
+    ["voxemu_client.check_run"],
     ["voxemu.cli", "voxemu.pytest_plugin", "voxemu_client.cli", "voxemu_client.demo"],
     ["voxemu.__main__", "voxemu_client.__main__"],
 ]
@@ -61,6 +62,7 @@ ROOTS = {"voxemu": ["voxemu"], "voxemu_client": ["voxemu_client", "voxemu"]}
 # Where sockets, clocks and dice belong. Everything else is the core.
 SHELL = [
     "voxemu.server",
+    "voxemu.compare_run",
     "voxemu.cli",
     "voxemu.__main__",
     "voxemu.pytest_plugin",
@@ -69,6 +71,8 @@ SHELL = [
     "voxemu_client.calling",
     "voxemu_client.rehearsing",
     "voxemu_client.rehearsal_run",
+    "voxemu_client.checking",
+    "voxemu_client.check_run",
     "voxemu_client.cli",
     "voxemu_client.__main__",
     "voxemu_client.demo",
@@ -108,7 +112,7 @@ DOORS = {
     "click": ["voxemu.cli", "voxemu_client.cli"],
     "jwt": ["voxemu.server"],
     "livekit": ["voxemu.server", "voxemu.rooms"],
-    "numpy": ["voxemu.audio", "voxemu.agents", "voxemu.dialogue", "voxemu.lint"],
+    "numpy": ["voxemu.audio", "voxemu.agents", "voxemu.dialogue", "voxemu.lint", "voxemu.record"],
     "pydantic": ["voxemu.tables", "voxemu.server", "voxemu.scenario"],
     "pytest": ["voxemu.pytest_plugin"],
     "sounddevice": ["voxemu_client.devices"],

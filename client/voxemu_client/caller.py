@@ -250,10 +250,11 @@ class Caller:
 
     def _finish(self, at: float) -> None:
         self._say(self.microphone.close(at))
+        # An agent that is hung up on did not stop.
+        self._sounding = False
         self._silence_agent(at)
         if self._measuring:
             self._settle(at)
-        self._sounding = False
         self.account.over = at
         self._move(Trigger.END)
 

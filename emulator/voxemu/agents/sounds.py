@@ -35,7 +35,8 @@ def noise(format: AudioFormat, seconds: float, level: float, seed: int) -> bytes
     import numpy as np
 
     # The generator's raw bytes are stable between versions of NumPy, its distributions are not.
-    drawn = np.frombuffer(np.random.default_rng(seed).bytes(2 * format.samples(seconds)), "<i2")
+    dice = np.random.default_rng(seed)
+    drawn = np.frombuffer(dice.bytes(2 * format.samples(seconds)), "<i2")
     # Evenly spread samples have 1/√3 of their peak as RMS.
     return pcm16((drawn / np.float32(32768) * np.float32(level * math.sqrt(3))).astype(np.float32))
 

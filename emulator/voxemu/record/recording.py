@@ -43,15 +43,24 @@ class Recording:
             raise RecordingError(f"{path} is no recording: give the directory that holds {MANIFEST}")
         manifest = read_json(path / MANIFEST)
         if manifest.get("schema") != SCHEMA:
-            raise RecordingError(
-                f"{path / MANIFEST}: schema {manifest.get('schema')!r} is not {SCHEMA!r}, "
-                "the one this voxemu reads"
-            )
+            raise RecordingError(_other_version(path, manifest.get("schema")))
         timeline = read_timeline(path / TIMELINE)
         rate, stereo = _audio(path / CALL, 2)
         wire = _audio(path / WIRE, 1)[1] if manifest.get("wire_track", True) else None
         left, right = (channel(stereo, index, 2) for index in range(2))
         return cls(path, manifest, timeline, AudioFormat(rate), left, right, wire)
+
+
+def _other_version(path: Path, schema: object) -> str:
+    """With the way out: an older recording is migrated, a newer one needs a newer voxemu."""
+    family, _, version = str(schema).rpartition("/")
+    own, _, ours = SCHEMA.rpartition("/")
+    said = f"{path / MANIFEST}: schema {schema!r} is not {SCHEMA!r}, the one this voxemu reads"
+    if family != own or not version.isdecimal():
+        return said
+    if int(version) > int(ours):
+        return f"{said}; a newer voxemu wrote it: update this one"
+    return f"{said}; `emu migrate {path}` brings it to it"
 
 
 def _audio(path: Path, channels: int) -> tuple[int, bytes]:
