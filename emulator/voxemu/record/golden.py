@@ -156,7 +156,8 @@ def _stretches(was: Story, now: Story, rate: int) -> Iterator[Difference]:
         if old is not None and new is not None and old != new:
             yield _stretch(str(name), old, new, starts[at] if at < len(starts) else 0.0, rate)
     if was.user != now.user:
-        yield _stretch("the user's audio", was.user, now.user, 0.0, rate)
+        # Mostly how long the call lasted, so it stands at its end.
+        yield _stretch("the user's audio", was.user, now.user, was.over / rate, rate)
 
 
 def _stretch(name: str, old: Stretch, new: Stretch, at: float, rate: int) -> Difference:

@@ -19,11 +19,11 @@ STEPS: Mapping[str, Step] = {}
 # By the schema that they begin with.
 
 
-def migrate(path: Path, steps: Mapping[str, Step] = STEPS) -> list[str]:
+def migrate(path: Path) -> list[str]:
     """The versions that the recording went through, the first being the one it had. Raises RecordingError."""
     passed = [str(read_json(path / MANIFEST).get("schema"))]
     while passed[-1] != SCHEMA:
-        step = steps.get(passed[-1])
+        step = STEPS.get(passed[-1])
         if step is None:
             raise RecordingError(
                 f"{path / MANIFEST}: schema {passed[-1]!r} is none that this voxemu can bring to {SCHEMA!r}"

@@ -8,6 +8,7 @@ from typing import Any
 
 from voxemu.audio import AudioFormat
 from voxemu.errors import RecordingError
+from voxemu.record import migration
 from voxemu.record.folder import CALL, MANIFEST, TIMELINE, WIRE, read_json
 from voxemu.record.manifest import SCHEMA
 from voxemu.record.timeline import ReadTimeline, read_timeline
@@ -60,7 +61,9 @@ def _other_version(path: Path, schema: object) -> str:
         return said
     if int(version) > int(ours):
         return f"{said}; a newer voxemu wrote it: update this one"
-    return f"{said}; `emu migrate {path}` brings it to it"
+    if schema in migration.STEPS:
+        return f"{said}; `emu migrate {path}` brings it to that"
+    return f"{said}, and there is no migration from it: record the call again"
 
 
 def _audio(path: Path, channels: int) -> tuple[int, bytes]:

@@ -53,6 +53,11 @@ class Story:
     replies: list[Stretch] = field(default_factory=list)
     user: Stretch = field(default_factory=Stretch)
 
+    @property
+    def over(self) -> int:
+        """The last position of the call."""
+        return self.happenings[-1].pos if self.happenings else 0
+
 
 def story_of(lines: Sequence[Line]) -> Story:
     story, counts = Story(), Counter[str]()

@@ -34,7 +34,8 @@ class Lines:
                 continue
             if (header := _HEADER.match(line)) is not None and not _KEY.match(line):
                 table = self._enter(_keys(header["path"]), header[1] == "[[", counts)
-                self._lines.setdefault(table, number)
+                for length in range(1, len(table) + 1):
+                    self._lines.setdefault(table[:length], number)
             elif (key := _KEY.match(line)) is not None:
                 location = (*table, *_keys(key["path"]))
                 for length in range(len(table) + 1, len(location) + 1):
@@ -54,7 +55,6 @@ class Lines:
             table = (*table, key)
             if is_array and at == len(keys) - 1:
                 counts[table] = counts.get(table, -1) + 1
-                self._lines.setdefault(table, 0)
             if table in counts:
                 table = (*table, counts[table])
         return table
