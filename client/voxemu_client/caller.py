@@ -54,6 +54,7 @@ from voxemu_client.script import Script
 from voxemu_client.speech import Clip, audible
 
 NORMAL = 1000
+NEVER = float("inf")
 
 Timer = tuple[float, Callable[[float], None]]
 
@@ -99,6 +100,9 @@ class Caller:
         self._mic_opened = 0.0
         self._due = 0.0
         # When the phase has lasted long enough.
+        self._next = NEVER
+        self._act: Callable[[float], None] | None = None
+        # What is due next; worked out whenever something has happened.
         self._out: list[Event] = []
 
     @property
@@ -116,7 +120,7 @@ class Caller:
 
     @property
     def deadline(self) -> float | None:
-        return min((due for due, _ in self._timers()), default=None)
+        return None if self._act is None else self._next
 
     def receive(self, event: Event, now: float) -> list[Event]:
         if self._over:
@@ -131,6 +135,7 @@ class Caller:
             elif type(event) in MOMENTOUS:
                 self._watch(event)
             self._take(event, now)
+            self._look()
             self._run(now)
         return self._said()
 
@@ -186,12 +191,17 @@ class Caller:
 
     def _run(self, now: float) -> None:
         """Does all that is due, each at its own time, however late the call comes."""
-        while True:
-            due, act = min(self._timers(), key=lambda timer: timer[0], default=(now, None))
-            if act is None or due > now:
-                return
-            self._now = due
-            act(due)
+        while self._act is not None and self._next <= now:
+            self._now = self._next
+            self._act(self._next)
+            self._look()
+
+    def _look(self) -> None:
+        """Works out what is due next; the first of the timers, where several are due together."""
+        self._next, self._act = NEVER, None
+        for due, act in self._timers():
+            if due < self._next:
+                self._next, self._act = due, act
 
     def _move(self, trigger: Trigger) -> None:
         self.phase = after(self.phase, trigger)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from random import Random
 
 BROKEN = 1006
+NEVER = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,22 +96,26 @@ class Rehearsal:
         return Rehearsed(self._now, self._caller.closed, self._session.closed)
 
     def _step(self) -> bool:
-        due = [
-            (max(end.deadline, self._now), 3 + order, end)
-            for order, end in enumerate((self._session, self._caller))
-            if end.deadline is not None
-        ]
-        first = min(due, default=None, key=lambda each: each[:2])
-        at = min((self._wire[0][0] if self._wire else None, first[0] if first else None), key=_late)
-        if at is None or at > self._limit or (self._caller.closed and self._session.closed):
+        end, due = self._first_due()
+        arrives = self._wire[0][0] if self._wire else NEVER
+        at = min(arrives, due)
+        if at > self._limit or (self._caller.closed and self._session.closed):
             return False
         self._now = max(self._now, at)
-        if self._wire and self._wire[0][0] <= self._now:
+        if arrives <= self._now:
             *_, end, what = heapq.heappop(self._wire)
             self._deliver(end, what)
-        elif first is not None:
-            self._post(first[2], first[2].engine.advance(self._now))
+        else:
+            self._post(end, end.engine.advance(self._now))
         return True
+
+    def _first_due(self) -> tuple[_End, float]:
+        """Whose deadline comes first, the provider's where both fall together; never before now."""
+        session, caller = self._session.deadline, self._caller.deadline
+        end, due = self._session, NEVER if session is None else max(session, self._now)
+        if caller is not None and max(caller, self._now) < due:
+            end, due = self._caller, max(caller, self._now)
+        return end, due
 
     def _deliver(self, end: _End, what: Message | Event) -> None:
         if end.closed:
@@ -146,10 +151,6 @@ class Rehearsal:
     def _put(self, at: float, rank: int, end: _End, what: Message | Event) -> None:
         self._count += 1
         heapq.heappush(self._wire, (at, rank, self._count, end, what))
-
-
-def _late(at: float | None) -> float:
-    return float("inf") if at is None else at
 
 
 def rehearse(caller: Engine, session: Engine, provider: Provider, **how: Any) -> Rehearsed:
