@@ -32,6 +32,7 @@ from voxemu.events import (
     ThinkingStarted,
     TurnEnded,
     TurnStarted,
+    UserAudioSent,
 )
 from voxemu.provider import Provider, Target
 from voxemu.scenario.moments import (
@@ -129,12 +130,10 @@ class Caller:
         self._run(now)
         if not self._over:
             self._now = now
-            self.account.saw(event)
-            if type(event) is Opened:
-                self._open(now)
-            elif type(event) in MOMENTOUS:
-                self._watch(event)
-            self._take(event, now)
+            if type(event) is AgentAudioSent:
+                self._hear(event, now)
+            else:
+                self._take(event, now)
             self._look()
             self._run(now)
         return self._said()
@@ -153,6 +152,10 @@ class Caller:
 
     def _say(self, events: Iterable[Event]) -> None:
         for event in events:
+            if type(event) is UserAudioSent:
+                # Most of what is said, and no news.
+                self._out.append(event)
+                continue
             self.account.saw(event)
             if type(event) in MOMENTOUS:
                 self._watch(event)
@@ -271,9 +274,12 @@ class Caller:
     # --- what comes in ------------------------------------------------------------
 
     def _take(self, event: Event, now: float) -> None:
+        self.account.saw(event)
+        if type(event) in MOMENTOUS and type(event) is not Opened:
+            self._watch(event)
         match event:
-            case AgentAudioSent():
-                self._hear(event, now)
+            case Opened():
+                self._open(now)
             case Interrupted():
                 self._silence_agent(now)
                 self._end_reply()

@@ -26,6 +26,9 @@ from voxemu_client.entering import KEY, URL, entered
 from voxemu_client.judging import judged
 from voxemu_client.staging import plan_of, script_of
 
+BATCH = 4.0
+# Seconds of the call between two writes of a recording.
+
 End = Literal["caller", "provider"]
 
 
@@ -138,7 +141,9 @@ class _Stage:
     def _recorder(
         self, directory: Path, role: Role, facts: CallFacts, words: Codec | None = None
     ) -> Recorder:
-        recorder = Recorder(directory, self._provider, role, facts, words, wire_track=self._wire_track)
+        recorder = Recorder(
+            directory, self._provider, role, facts, words, wire_track=self._wire_track, batch=BATCH
+        )
         self._recorders.append(recorder)
         return recorder
 

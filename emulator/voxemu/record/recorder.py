@@ -57,7 +57,8 @@ class Recorder:
     A disk that is full or read-only: the constructor raises RecordingError; later ``saw`` answers one
     ``RecordingFailed``, ``failure`` holds the error, what was written stays, and the call goes on. Only
     the constructor raises. ``words`` as for ``TimelineFile``. Without ``wire_track`` there is no
-    agent-wire.wav, only its digest.
+    agent-wire.wav, only its digest. ``batch`` is how many seconds may pass between two writes: a rehearsal,
+    which nobody kills in the middle, may take longer; the files are the same in the end.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Recorder:
         words: Codec | None = None,
         *,
         wire_track: bool = True,
+        batch: float = BATCH,
     ) -> None:
         self.directory = directory
         self.failure: RecordingError | None = None
@@ -86,7 +88,8 @@ class Recorder:
         self._account = Account()
         self._t0: float | None = None
         self._last_write = 0.0
-        self._batch_samples = provider.format.samples(BATCH_SAMPLES)
+        self._batch = batch
+        self._batch_samples = provider.format.samples(batch / BATCH * BATCH_SAMPLES)
         self._arrived: list[bytes] = []
         # For agent-wire.wav, since the last write.
         self._failure_told = False
@@ -103,9 +106,12 @@ class Recorder:
     # --- the tap -------------------------------------------------------------------------------------------
 
     def saw(self, event: Event, now: float) -> Iterable[Note]:
-        if self._runs:
-            self._guarded(lambda: self._saw(event, now))
-        return self._told()
+        if self.failure is None and not self.closed:
+            try:
+                self._saw(event, now)
+            except Exception as error:
+                self._stop(error)
+        return self._told() if self.failure is not None else ()
 
     def settle(self, now: float) -> Iterable[Note]:
         """Writes what is due, for a shell whose timer runs while no event comes."""
@@ -140,11 +146,14 @@ class Recorder:
         try:
             act()
         except Exception as error:
-            # Also a bug of ours: whoever records must not be able to break the call. It is told, not hidden.
-            if self.failure is None:
-                text = str(error) if isinstance(error, RecordingError) else f"{type(error).__name__}: {error}"
-                self.failure = RecordingError(f"the recording in {self.directory} stopped: {text}")
-                self.failure.__cause__ = error
+            self._stop(error)
+
+    def _stop(self, error: Exception) -> None:
+        """Also for a bug of ours: whoever records must not break the call. It is told, not hidden."""
+        if self.failure is None:
+            text = str(error) if isinstance(error, RecordingError) else f"{type(error).__name__}: {error}"
+            self.failure = RecordingError(f"the recording in {self.directory} stopped: {text}")
+            self.failure.__cause__ = error
 
     def _told(self) -> tuple[Note, ...]:
         if self.failure is None or self._failure_told:
@@ -167,7 +176,7 @@ class Recorder:
         if isinstance(event, Note):
             self._figures.saw(event)
         if (
-            now - self._last_write >= BATCH
+            now - self._last_write >= self._batch
             or self._left.unwritten >= self._batch_samples
             or self._right.unwritten >= self._batch_samples
             or kind is Closed
