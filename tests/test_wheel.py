@@ -94,7 +94,5 @@ def test_the_command_and_the_client_that_plugs_into_it_are_found(wheel: ZipFile)
     points.read_string(dist_info(wheel, "entry_points.txt"))
     assert {section: dict(points[section]) for section in points.sections()} == {
         "console_scripts": {"emu": "voxemu.cli:main"},
-        "voxemu.commands": {
-            name: f"voxemu_client.cli:{name}" for name in ("client", "rehearse", "check")
-        },
+        "voxemu.commands": {name: f"voxemu_client.cli:{name}" for name in ("client", "rehearse", "check")},
     }

@@ -10,13 +10,16 @@ import re
 import tomllib
 from typing import Any
 
+OPEN = "\0"
+# Stands for quotes that have not been closed.
+
 Location = tuple[str | int, ...]
 
 _HEADER = re.compile(r"\s*(\[\[?)\s*(?P<path>[^\]]+?)\s*\]\]?\s*(#.*)?$")
 _KEY = re.compile(r"""\s*(?P<path>(?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""")
-_STRINGS = re.compile(
-    r'"""(?:\\.|[^\\])*?"""|\'\'\'.*?\'\'\'|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'|#[^\n]*', re.DOTALL
-)
+_TRIPLE = re.compile(r""""{3}(?:\\.|[^\\])*?"{3}|'{3}.*?'{3}""", re.DOTALL)
+_REST = re.compile(r""""{3}|'{3}|"(?:\\.|[^"\\\n])*"|'[^'\n]*'|\#[^\n]*""")
+# One after the other, so that three quotes that are not closed yet are no empty string.
 
 
 class Lines:
@@ -73,9 +76,13 @@ def _last_line(lines: list[str], number: int) -> int:
     """Where the value that begins on this line ends."""
     for last in range(number, len(lines) + 1):
         text = "\n".join(lines[number - 1 : last])
-        rest = _STRINGS.sub("", text)
-        if '"""' in rest or "'''" in rest:
+        rest = _REST.sub(_kept_open, _TRIPLE.sub("", text))
+        if OPEN in rest:
             continue
         if rest.count("[") + rest.count("{") <= rest.count("]") + rest.count("}"):
             return last
     return number
+
+
+def _kept_open(found: re.Match[str]) -> str:
+    return OPEN if found[0] in ('"""', "'''") else ""
