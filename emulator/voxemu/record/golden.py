@@ -38,7 +38,7 @@ def disagreements(recording: Recording) -> Iterator[Difference]:
     said = recording.manifest.get("digests", {})
     if not recording.complete:
         yield Difference(
-            "manifest", "the recording is not complete: its manifest says so", None, "manifest.json"
+            "manifest", "the recording is not complete, by its own manifest", None, "manifest.json"
         )
         return
     samples = hashlib.sha256(mix(recording.left, recording.right)).hexdigest()
@@ -63,7 +63,7 @@ def _events(golden: Recording, fresh: Recording) -> Iterator[Difference]:
     was, now = story_of(golden.timeline.lines), story_of(fresh.timeline.lines)
     rate = golden.format.rate
     moves = _Moves(rate)
-    before, after = ([each.label for each in story.happenings] for story in (was, now))
+    before, after = ([each.key for each in story.happenings] for story in (was, now))
     for tag, i, j, k, m in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
         if tag == "equal":
             for old, new in zip(was.happenings[i:j], now.happenings[k:m], strict=True):

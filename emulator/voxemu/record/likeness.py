@@ -124,7 +124,7 @@ def _messages(first: Recording, second: Recording, tolerances: Tolerances) -> It
     """Each direction by itself: how messages of both lie between one another is the network's matter."""
     for way in ("up", "down"):
         was, now = (_said(recording, way) for recording in (first, second))
-        before, after = ([each.label for each in story] for story in (was, now))
+        before, after = ([each.key for each in story] for story in (was, now))
         for tag, i, j, k, m in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
             if tag == "equal":
                 for old, new in zip(was[i:j], now[k:m], strict=True):

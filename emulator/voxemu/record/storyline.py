@@ -38,6 +38,11 @@ class Happening:
     pos: int
     fields: dict[str, Any]
 
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What it is, however many came before it: stories are laid side by side by this."""
+        return (self.type, self.fields.get("speaker"), self.fields.get("final"))
+
 
 @dataclass(slots=True)
 class Stretch:
@@ -61,30 +66,49 @@ class Story:
 
 def story_of(lines: Sequence[Line]) -> Story:
     story, counts = Story(), Counter[str]()
+    dry = False
+    # The loudspeaker waits for more of the same reply.
+    heard: Line | None = None
+    # The last agent audio. What makes a reply start is told right after its first message, at the caller's end.
     for line in lines:
+        if line.type == "user_audio_sent":
+            _count(story.user, line)
+        elif line.type == "agent_audio_sent":
+            _count_reply(story, heard)
+            heard = line
         if line.type in AUDIO:
-            _count(story, line)
+            continue
+        goes_on = dry and line.type == "playback_started"
+        dry = line.type == "playback_underran"
+        if goes_on:
             continue
         if line.type == "playback_started":
+            if heard is not None and heard.t != line.t:
+                _count_reply(story, heard)
+                heard = None
             story.replies.append(Stretch())
-        fields = {name: value for name, value in line.fields.items() if name not in OTHER_EVERY_TIME}
-        label, verb = _named(line, counts)
-        pos = fields.get("position", line.pos) if line.dir == "note" else line.pos
-        story.happenings.append(Happening(line.type, label, verb, pos, fields))
+        story.happenings.append(_happening(line, counts))
+    _count_reply(story, heard)
     return story
 
 
-def _count(story: Story, line: Line) -> None:
-    if line.type == "user_audio_sent":
-        stretch = story.user
-    elif line.type == "agent_audio_sent":
-        if not story.replies:
-            story.replies.append(Stretch())
-        stretch = story.replies[-1]
-    else:
-        return
+def _count(stretch: Stretch, line: Line) -> None:
     stretch.messages += 1
     stretch.samples += int(line.fields.get("samples", 0))
+
+
+def _count_reply(story: Story, line: Line | None) -> None:
+    if line is not None:
+        if not story.replies:
+            story.replies.append(Stretch())
+        _count(story.replies[-1], line)
+
+
+def _happening(line: Line, counts: Counter[str]) -> Happening:
+    fields = {name: value for name, value in line.fields.items() if name not in OTHER_EVERY_TIME}
+    label, verb = _named(line, counts)
+    pos = fields.get("position", line.pos) if line.dir == "note" else line.pos
+    return Happening(line.type, label, verb, pos, fields)
 
 
 def _named(line: Line, counts: Counter[str]) -> tuple[str, str]:
