@@ -302,3 +302,36 @@ def test_no_key_is_made_up_for_a_host_that_is_not_this_machine() -> None:
 
 def test_a_script_without_clips_is_a_call_of_nothing() -> None:
     assert Script().clips == ()
+
+
+# --- scenarios ------------------------------------------------------------------------------------------
+
+SCENARIO = """
+schema = "voxemu.scenario/1"
+provider = "workbuddy"
+[caller]
+quiet = 0.2
+[[caller.step]]
+say = "yes"
+[[expect]]
+event = "agent_audio_started"
+after = "turn_ended"
+within_ms = {limit}
+"""
+
+
+def test_a_scenario_is_called_and_its_verdicts_are_told(emu: Run, url: str, tmp_path: Path) -> None:
+    (tmp_path / "call.toml").write_text(SCENARIO.format(limit=5000))
+    code, out, _ = emu("--scenario", "call.toml", "--url", url)
+    assert code == 0
+    assert "  ok           agent_audio_started within 5000 ms of every turn_ended: " in out
+
+
+def test_a_scenario_that_is_not_met_is_exit_code_1_and_named(emu: Run, url: str, tmp_path: Path) -> None:
+    (tmp_path / "call.toml").write_text(SCENARIO.format(limit=1))
+    code, out, err = emu("--scenario", "call.toml", "--url", url, "--json")
+    summary = json.loads(out.splitlines()[-1])
+    assert code == summary["exit"] == 1
+    assert summary["reason"].startswith("agent_audio_started within 1 ms of every turn_ended: ")
+    assert [verdict["outcome"] for verdict in summary["verdicts"]] == ["failed"]
+    assert summary["scenario"] == "call"

@@ -61,7 +61,7 @@ def test_another_process_with_another_hash_seed_writes_the_same_files(tmp_path: 
 def test_either_end_can_be_recorded(provider: Provider, tmp_path: Path) -> None:
     scenario = written(SAY, AGENT)
     for end in ("caller", "provider"):
-        recording = recorded(tmp_path / end, scenario, provider, end)  # type: ignore[arg-type]
+        recording = recorded(tmp_path / end, scenario, provider, end)
         assert recording.complete
         assert recording.manifest["role"] == end
         assert len(recording.manifest["turns"]) == 1

@@ -6,6 +6,7 @@ import shutil
 from array import array
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ Call = Callable[..., Recording]
 
 @pytest.fixture
 def call(tmp_path: Path) -> Call:
-    def call(rest: str = AGENT, steps: str = TWICE, **how: object) -> Recording:
+    def call(rest: str = AGENT, steps: str = TWICE, **how: Any) -> Recording:
         folder = tmp_path / f"{len(list(tmp_path.iterdir()))}"
         return recorded(folder, written(steps, rest), LYZR, **how)
 
@@ -97,8 +98,8 @@ def test_a_barge_in_that_did_not_happen_is_told(call: Call) -> None:
 
 def test_a_turn_that_is_missing_is_told_on_both_channels(call: Call) -> None:
     texts = found(call(), call(steps=SAY))
-    assert texts[0] == "the user's turn 2 is missing (was at 3.24 s)"
-    assert "reply 2 is missing (was at 4.48 s)" in texts
+    assert texts[0] == "the user's turn 2 is missing (was at 3.44 s)"
+    assert "reply 2 is missing (was at 4.68 s)" in texts
     assert any(text.startswith("transcript 3 (user) is missing") for text in texts)
 
 

@@ -69,7 +69,7 @@ def story_of(lines: Sequence[Line]) -> Story:
     dry = False
     # The loudspeaker waits for more of the same reply.
     heard: Line | None = None
-    # The last agent audio. What makes a reply start is told right after its first message, at the caller's end.
+    # The last agent audio. At the caller's end a reply's start is told right after its first message.
     for line in lines:
         if line.type == "user_audio_sent":
             _count(story.user, line)
