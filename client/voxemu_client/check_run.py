@@ -73,12 +73,14 @@ def _total(results: list[Checked], paths: list[Path]) -> str:
     counts = {
         "same": sum(each.same for each in results),
         "updated": sum(each.updated for each in results),
-        "differ": sum(not each.same and not each.mended and each.broken is None for each in results),
+        "differ": sum(bool(each.differences) and not each.updated for each in results),
+        "with unmet expectations": sum(bool(each.unmet) for each in results),
         "broken": sum(each.broken is not None for each in results),
     }
     said = ", ".join(f"{number} {name}" for name, number in counts.items() if number)
     seconds = sum(each.seconds for each in results)
-    return f"{len(results)} goldens, {seconds:.0f} s of calls: {said}"
+    goldens = "1 golden" if len(results) == 1 else f"{len(results)} goldens"
+    return f"{goldens}, {seconds:.0f} s of calls: {said}"
 
 
 def _summary(results: list[Checked], idle: list[str], code: int) -> dict[str, Any]:

@@ -189,7 +189,7 @@ def test_a_rehearsal_prints_a_verdict_for_each_expectation(emu: Run, golden: Pat
     assert met == "  ok           0 of error: 0"
     assert unmet == (
         "  NO BARGE-IN  the agent stops within 250 ms of every barge_in: barge-in did not happen"
-        "  [recordings/workbuddy/hello/scenario.toml:13]"
+        "  [recordings/workbuddy/hello/scenario.toml:12]"
     )
 
 
