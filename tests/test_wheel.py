@@ -83,5 +83,5 @@ def test_the_command_and_the_client_that_plugs_into_it_are_found(wheel: ZipFile)
     assert {section: dict(points[section]) for section in points.sections()} == {
         "console_scripts": {"emu": "voxemu.cli:main"},
         "pytest11": {"voxemu": "voxemu.pytest_plugin"},
-        "voxemu.commands": {"client": "voxemu_client.cli:client"},
+        "voxemu.commands": {name: f"voxemu_client.cli:{name}" for name in ("client", "rehearse", "check")},
     }

@@ -15,7 +15,8 @@ from voxemu.provider import Key, KeyRing, Provider
 from voxemu.server.addresses import is_loopback
 from voxemu.server.complaints import impossible, out_of_range, said_in, sentences
 from voxemu.server.ladder import Gathered, Location, gather
-from voxemu.server.schema import Settings, field_names, table_name
+from voxemu.server.schema import Settings
+from voxemu.tables import field_names, table_name
 from voxemu.wire import PROVIDERS
 
 DEFAULT_AGENT = "echo"
