@@ -7,6 +7,7 @@ nothing. What the fixtures do is in ``voxemu.testing``.
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,13 +15,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from voxemu.scenario.reading import Scenario
     from voxemu.testing import Emu, EmulatorThread
+    from voxemu.testing.golden import EmuGolden
     from voxemu.testing.marks import Wanted
     from voxemu.testing.scene import Scene
     from voxemu.testing.virtual_emu import VirtualEmu
 
 TRACES = "emu-traces"
 # Where the recordings of failing tests stay, below the project's folder.
+
+GOLDENS = "recordings"
+UPDATED = "emu golden"
+# A property of a test: what --emu-update wrote for it.
 
 SCENE: pytest.StashKey[Scene] = pytest.StashKey()
 
@@ -45,6 +52,24 @@ def pytest_configure(config: pytest.Config) -> None:
         "emu(provider, agent, scenario, clock, settings): "
         "how the emulator of this test is set up; settings are tables as in emu.toml",
     )
+    if config.getoption("--emu-update") and os.environ.get("CI", "").lower() in ("true", "1", "yes"):
+        raise pytest.UsageError(
+            "--emu-update rewrites goldens, and CI is set: run it at your desk and commit the result"
+        )
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    written = [
+        text
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        for name, text in getattr(report, "user_properties", ())
+        if name == UPDATED and report.when == "teardown"
+    ]
+    if written:
+        terminalreporter.section(f"--emu-update wrote {len(written)}")
+        for text in written:
+            terminalreporter.line(text)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -106,6 +131,23 @@ def emu_virtual(request: pytest.FixtureRequest, emu_settings: Any) -> Iterator[V
     yield from _played(request, emu_settings, VirtualScene)
 
 
+@pytest.fixture
+def emu_golden(request: pytest.FixtureRequest) -> Iterator[EmuGolden]:
+    """Call it in a test: fails where the session differs from its golden below ``recordings/``."""
+    from voxemu.testing.golden import EmuGolden
+
+    virtual = "emu_virtual" in request.fixturenames
+    emu = request.getfixturevalue("emu_virtual" if virtual else "emu")
+    scene = request.node.stash[SCENE]
+    name = request.node.name.removeprefix("test_") if scene.scenario is None else scene.scenario.name
+    root = request.config.rootpath / GOLDENS
+    golden = EmuGolden(emu, root, name, update=request.config.getoption("--emu-update"), exact=virtual)
+    yield golden
+    request.node.user_properties.extend((UPDATED, text) for text in golden.written)
+    if not golden.asked and not scene.failed:
+        raise pytest.fail.Exception("emu_golden was asked for and never called: emu_golden()", pytrace=False)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object:
     """A test that is a coroutine and asks for ``emu_virtual`` runs in the loop of that one.
@@ -125,16 +167,19 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object:
 
 
 def _played(request: pytest.FixtureRequest, settings: Any, scene_of: Callable[..., Scene]) -> Iterator[Any]:
-    from voxemu.errors import VoxemuError
+    from voxemu.errors import UsageError, VoxemuError
     from voxemu.testing.settings import Rung
 
     try:
+        if SCENE in request.node.stash:
+            raise UsageError("a test has one emulator: ask for emu or for emu_virtual")
         folder, keep = _folder(request)
         rungs = [Rung("the fixture emu_settings", settings)]
-        wanted = _wanted(request.node)
+        wanted, scenario = _wanted(request)
         scene = scene_of(wanted, rungs, file=_file(request.config), folder=folder, keep=keep)
     except VoxemuError as error:
         raise _sentence(error) from None
+    scene.scenario = scenario
     request.node.stash[SCENE] = scene
     yield scene.emu
     problem = scene.end()
@@ -147,10 +192,13 @@ def _sentence(error: Exception) -> BaseException:
     return pytest.fail.Exception(str(error), pytrace=False)
 
 
-def _wanted(node: pytest.Item) -> Wanted:
+def _wanted(request: pytest.FixtureRequest) -> tuple[Wanted, Scenario | None]:
+    """What the markers say; a scenario is looked for beside the test and from the project's folder on."""
+    from voxemu.testing.expectations import planned
     from voxemu.testing.marks import wanted
 
-    return wanted((mark.args, mark.kwargs) for mark in node.iter_markers("emu"))
+    said = wanted((mark.args, mark.kwargs) for mark in request.node.iter_markers("emu"))
+    return planned(said, request.path.parent, request.config.rootpath)
 
 
 def _file(config: pytest.Config) -> Path | None:

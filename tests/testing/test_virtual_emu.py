@@ -11,26 +11,15 @@ import pytest
 from aiohttp import ClientSession
 
 from tests.server.phone import Phone, dial
-from tests.testing.talk import answered, talk
-from voxemu.agents import sine
+from tests.testing.talk import answered, speak_in_time, talk
 from voxemu.errors import SettingsError, UsageError
-from voxemu.events import Closed, UserAudioSent
+from voxemu.events import Closed
 from voxemu.testing.virtual_emu import VirtualEmu
 
 
 @pytest.fixture(scope="module")
 def emu_settings() -> Mapping[str, Any]:
     return {"dialogue": {"think_time": 1.0}}
-
-
-async def speak_in_time(phone: Phone, seconds: float, hush: float) -> None:
-    """As a microphone does: 20 ms every 20 ms."""
-    axis = phone.provider.format
-    pcm = sine(axis, 300.0, seconds) + axis.silence(axis.samples(hush))
-    step = 2 * axis.samples(0.02)
-    for at in range(0, len(pcm), step):
-        await phone.say(UserAudioSent(pcm[at : at + step]))
-        await asyncio.sleep(0.02)
 
 
 async def hear_all(phone: Phone) -> None:

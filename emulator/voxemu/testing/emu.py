@@ -205,6 +205,12 @@ class Emu:
             self._playing.catch_up()
         return self._errors
 
+    def judge(self, session: EmuSession, check: Callable[[], None]) -> None:
+        """Runs a check that needs the whole session, when that is over."""
+        __tracebackhide__ = True
+        session.wait_until_over()
+        check()
+
     # --- claims -----------------------------------------------------------------------------------------
 
     def assert_turns(self, expected: int) -> None:

@@ -9,9 +9,11 @@ from io import StringIO
 from typing import Any, TypeVar
 
 from voxemu.events import AgentFailed, Event, FindingMade, SpeakingStarted, Transcribed
+from voxemu.scenario.moments import Moment, moments_in
 from voxemu.server.news import News, printable, telling
 from voxemu.server.registry import Record
 from voxemu.testing.events import SeenEvent
+from voxemu.wire import PROVIDERS
 
 T = TypeVar("T")
 
@@ -22,6 +24,8 @@ class Witnessed:
     def __init__(self, record: Record) -> None:
         self.record = record
         self.seen: list[SeenEvent] = []
+        self.moments: list[Moment] = []
+        # The same, by the names that scenarios have for them.
         self.over = False
         # Closed, and its recording complete.
 
@@ -56,7 +60,11 @@ class Journal(News):
             self._errors.append(f"the agent failed: {event.trace}")
         line = line_about(event)
         seen = SeenEvent(said["t"] / 1000, said["type"], fields, line and printable(line))
-        self._by_id[record.id].seen.append(seen)
+        witnessed = self._by_id[record.id]
+        witnessed.seen.append(seen)
+        since = record.clock.now() - record.opened
+        axis = PROVIDERS[record.admission.provider].format
+        witnessed.moments += moments_in(event, since, axis)
         self._look()
 
     def ended(self, record: Record) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from voxemu.errors import UsageError
+from voxemu.scenario.reading import Scenario
 from voxemu.server.config import Config
 from voxemu.testing.claims import counted
 from voxemu.testing.emu import Emu
@@ -39,6 +40,8 @@ class Scene:
         self._keep = keep
         self._folder = folder
         self.failed = False
+        self.scenario: Scenario | None = None
+        # Whose expectations a test that passes must keep.
         self._root = folder or Path(tempfile.mkdtemp(prefix="emu-"))
         ladder = [*rungs, *wanted.rungs]
         try:
@@ -57,13 +60,26 @@ class Scene:
     def end(self) -> str | None:
         """Ends every session. What went wrong inside the emulator, if anything did."""
         self._end()
-        problems = [*self.emu.errors]
-        if not self._keep and not (self._folder is not None and (self.failed or problems)):
+        problem = self._problem()
+        if problem is not None:
+            problem += f"\n\n{self.report()}"
+        if not self._keep and not (self._folder is not None and (self.failed or problem)):
             self._clear()
-        if not problems:
+        return problem
+
+    def _problem(self) -> str | None:
+        if errors := self.emu.errors:
+            return "\n\n".join([f"{counted(len(errors), 'error')} inside the emulator", *errors])
+        if self.scenario is None or self.failed:
             return None
-        more = f"\n\n{self.report()}"
-        return "\n\n".join([f"{counted(len(problems), 'error')} inside the emulator", *problems]) + more
+        from voxemu.testing.expectations import unmet
+
+        sessions = self.emu.sessions
+        if len(sessions) != 1:
+            return f"{self.scenario.path} is of one session, and {len(sessions)} were opened"
+        if lines := unmet(self.scenario, sessions[0]):
+            return "\n".join(["the call is not what its scenario expects", *(f"  {line}" for line in lines)])
+        return None
 
     def _clear(self) -> None:
         shutil.rmtree(self._root, ignore_errors=True)

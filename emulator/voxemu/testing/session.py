@@ -12,6 +12,7 @@ from voxemu.events import Interrupted
 from voxemu.provider import Provider, Role
 from voxemu.record.folder import CALL
 from voxemu.record.wav import channel, read_wav
+from voxemu.scenario.moments import Moment
 from voxemu.testing.claims import Claims
 from voxemu.testing.events import BargeIn, End, Finding, SeenEvent, Transcript, Turn
 from voxemu.testing.heard import Heard
@@ -94,6 +95,12 @@ class EmuSession(Claims):
         """Everything but audio, in order, as in the timeline of its recording."""
         self._stage.catch_up()
         return list(self._witnessed.seen)
+
+    @property
+    def moments(self) -> list[Moment]:
+        """What happened, by the names that scenarios have for it."""
+        self._stage.catch_up()
+        return list(self._witnessed.moments)
 
     def all(self, kind: str) -> list[SeenEvent]:
         """The events of one type: ``turn_ended``, ``setting_sent`` …"""

@@ -13,6 +13,7 @@ from voxemu.server.timing import Timing
 from voxemu.testing.emu import Emu
 from voxemu.testing.marks import MARK, Wanted
 from voxemu.testing.scene import Scene
+from voxemu.testing.session import EmuSession
 from voxemu.testing.settings import Rung
 from voxemu.testing.stage import Stage, staged
 from voxemu.testing.troubles import Troubles
@@ -34,6 +35,7 @@ class VirtualEmu(Emu):
     ) -> None:
         self._planned = config
         self._troubles = Troubles(loggers=("voxemu",))
+        self._afterwards: list[Callable[[], None]] = []
         super().__init__(None, self._troubles.found, file=file, rungs=rungs, provider=provider)
 
     @property
@@ -50,7 +52,18 @@ class VirtualEmu(Emu):
         if self._playing is not None:
             main.close()
             raise UsageError("emu_virtual has run already; one run for each test")
-        return run_virtual(self._beside(main))
+        answer = run_virtual(self._beside(main))
+        for check in self._afterwards:
+            check()
+        return answer
+
+    def judge(self, session: EmuSession, check: Callable[[], None]) -> None:
+        """As in ``Emu``; of a live session when the run has ended, since waiting would hold up its loop."""
+        __tracebackhide__ = True
+        if session.live:
+            self._afterwards.append(check)
+        else:
+            check()
 
     async def _beside(self, main: Coroutine[Any, Any, T]) -> T:
         __tracebackhide__ = True
