@@ -73,7 +73,7 @@ def test_the_licence_comes_along(wheel: ZipFile, metadata: Message, top: Path) -
 def test_the_metadata_says_what_it_is_and_what_it_needs(metadata: Message) -> None:
     assert (metadata["Name"], metadata["Version"]) == ("voxemu", voxemu.__version__)
     assert metadata["Requires-Python"] == ">=3.11"
-    assert metadata.get_all("Provides-Extra") == ["dev", "devices", "livekit"]
+    assert metadata.get_all("Provides-Extra") == ["dev", "devices", "livekit", "virtual"]
 
 
 def test_nothing_optional_is_needed_for_an_ordinary_install(metadata: Message) -> None:
