@@ -32,10 +32,12 @@ LAYERS = [
         "voxemu.rooms",
     ],
     ["voxemu_client.prompts", "voxemu_client.playback", "voxemu_client.speech", "voxemu_client.phases"],
+    ["voxemu_client.silence", "voxemu_client.web"],
     ["voxemu_client.microphone", "voxemu_client.barge_in", "voxemu_client.account", "voxemu_client.clips"],
     ["voxemu_client.script"],
     ["voxemu_client.caller", "voxemu_client.telling"],
     ["voxemu.server", "voxemu_client.dial", "voxemu_client.devices"],
+    ["voxemu_client.summary"],
     ["voxemu_client.calling"],
     ["voxemu.testing"],
     ["voxemu.cli", "voxemu.pytest_plugin", "voxemu_client.cli", "voxemu_client.demo"],
@@ -55,6 +57,7 @@ SHELL = [
     "voxemu.__main__",
     "voxemu.pytest_plugin",
     "voxemu.testing",
+    "voxemu_client.web",
     "voxemu_client.dial",
     "voxemu_client.devices",
     "voxemu_client.calling",
@@ -94,7 +97,13 @@ ALLOWED = {
 # One door per third-party package.
 DOORS = {
     "async_solipsism": ["voxemu.testing"],
-    "aiohttp": ["voxemu.drive.websocket", "voxemu.server", "voxemu.rooms", "voxemu_client.dial"],
+    "aiohttp": [
+        "voxemu.drive.websocket",
+        "voxemu.server",
+        "voxemu.rooms",
+        "voxemu_client.dial",
+        "voxemu_client.web",
+    ],
     "click": ["voxemu.cli", "voxemu_client.cli"],
     "jwt": ["voxemu.server"],
     "livekit": ["voxemu.server", "voxemu.rooms"],
@@ -104,7 +113,7 @@ DOORS = {
     "sounddevice": ["voxemu_client.devices"],
     "soundfile": ["voxemu.record", "voxemu_client.clips"],
     "soxr": ["voxemu.audio"],
-    "yarl": ["voxemu_client.dial"],
+    "yarl": ["voxemu_client.web"],
 }
 
 # Wants a system library (PortAudio), so it is imported only when sound is really asked for.

@@ -25,12 +25,20 @@ from voxemu.events import Event, MicrophoneCaptured, SettingSent
 from voxemu.provider import CallPlan, Provider
 from voxemu.wire import provider_named
 from voxemu_client.clips import load_clip
-from voxemu_client.dial import Outcome, Telephone, broken, lost
-from voxemu_client.microphone import Silence
+from voxemu_client.dial import Outcome, Telephone
 from voxemu_client.script import Script
+from voxemu_client.silence import Silence
+from voxemu_client.summary import (
+    DONE,
+    INTERRUPTED,
+    OFF_THE_PAGE,
+    UNREACHABLE,
+    USAGE,
+    summarise,
+    verdict,
+)
 from voxemu_client.telling import JsonLines, ProgressLine, summary_lines
 
-DONE, FAILED, USAGE, UNREACHABLE, OFF_THE_PAGE, INTERRUPTED = 0, 1, 2, 3, 4, 130
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 LOCAL_KEY = "local"
 # What the emulator takes on this machine, where any key that is not empty passes by default.
@@ -65,8 +73,8 @@ def _script(provider: Provider, options: Mapping[str, Any]) -> Script:
     names = options["say"] or (() if options["mic"] else ("hello",))
     barge_in = options["barge_in"]
     return Script(
-        clips=tuple(load_clip(name, rate) for name in names),
-        stop=None if barge_in is None else load_clip("stop", rate),
+        clips=tuple(load_clip(name, rate, provider.scale) for name in names),
+        stop=None if barge_in is None else load_clip("stop", rate, provider.scale),
         rate=options["rate"],
         silence=Silence.parse(options["silence"]),
         barge_in=barge_in,
@@ -213,80 +221,3 @@ class _Ears:
     def heard(self, pcm: bytes) -> None:
         if self.tell is not None:
             self.tell(MicrophoneCaptured(pcm))
-
-
-def verdict(outcomes: list[Outcome], script: Script) -> tuple[int, str]:
-    """The exit code of calls that were connected, and why."""
-    last = outcomes[-1]
-    if (trouble := lost(last)) is not None:
-        return UNREACHABLE, str(trouble)
-    if (breach := next((found for each in outcomes if (found := broken(each))), None)) is not None:
-        return OFF_THE_PAGE, f"the provider broke its protocol: {breach}"
-    if script.barge_in is not None and all(each.caller.account.barge_in is None for each in outcomes):
-        return FAILED, f"no reply lasted {script.barge_in:g} s, so nobody was interrupted"
-    turns = [turn for each in outcomes for turn in each.caller.account.turns]
-    if turns and all(turn.reply is None for turn in turns):
-        return FAILED, f"the agent never answered: {_ending(last)}"
-    return DONE, _ending(last)
-
-
-def _ending(last: Outcome) -> str:
-    ended, closed = last.caller.account.ended, last.closed
-    if ended is not None:
-        return f"the provider ended the session: {ended.reason or ended.cause}"
-    said = f" {closed.reason}" if closed.reason else ""
-    who = "hung up" if closed.by == "caller" else "the provider hung up"
-    return f"{who} ({closed.code}{said})"
-
-
-def summarise(
-    provider: Provider, plan: CallPlan, outcomes: list[Outcome], code: int, reason: str
-) -> dict[str, Any]:
-    """The last line of ``--json``; times in seconds. Turns and audio are those of all its calls."""
-    parts = urlsplit(plan.url)
-    summary: dict[str, Any] = {
-        "type": "summary",
-        "exit": code,
-        "reason": reason,
-        "provider": provider.id,
-        "url": f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}",
-        "agent": plan.agent,
-        "reconnects": max(0, len(outcomes) - 1),
-    }
-    if not outcomes:
-        return summary
-    reports = [outcome.caller.account.report() for outcome in outcomes]
-    last = reports[-1]
-    return {
-        **summary,
-        **last,
-        "seconds": round(sum(report["seconds"] for report in reports), 3),
-        "turns": [turn for report in reports for turn in report["turns"]],
-        "barge_in": next((report["barge_in"] for report in reports if report["barge_in"]), None),
-        "transcripts": [line for report in reports for line in report["transcripts"]],
-        "errors": [text for report in reports for text in report["errors"]],
-        "audio": _audio(provider, outcomes),
-        "recordings": [str(outcome.recording) for outcome in outcomes if outcome.recording],
-        "recording_failures": [outcome.failure for outcome in outcomes if outcome.failure],
-    }
-
-
-def _audio(provider: Provider, outcomes: list[Outcome]) -> dict[str, Any]:
-    callers = [outcome.caller for outcome in outcomes]
-    seconds = provider.format.seconds
-
-    def total(count: Callable[[Any], int]) -> float:
-        return round(sum(seconds(count(caller.playback)) for caller in callers), 3)
-
-    return {
-        "sent": round(sum(each.microphone.sent / each.microphone.rate for each in callers), 3),
-        "received": total(lambda line: line.received),
-        "heard": total(lambda line: line.heard),
-        "dropped": total(lambda line: line.dropped),
-        "late": total(lambda line: line.late),
-        "underruns": sum(each.playback.underruns for each in callers),
-        "underrun": total(lambda line: line.underrun_samples),
-        "microphone_dropped": round(
-            sum(each.microphone.dropped / each.microphone.rate for each in callers), 3
-        ),
-    }

@@ -4,54 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from voxemu.audio import AudioFormat, Resampler, pcm16
+from voxemu.audio import Scale
 from voxemu.errors import AudioError, UnknownName
+from voxemu.record.audio_file import read_audio
 from voxemu_client import prompts
 from voxemu_client.speech import Clip
 
-BLOCK = 65_536
-# Frames that are read at a time.
-LONGEST = 3600
-# Seconds. A call takes as long as its clips, and they are held in memory.
 
+def load_clip(name: str, rate: int, scale: Scale = Scale.DIVIDE) -> Clip:
+    """The prompt or file ``name`` as PCM16 mono at ``rate``, floats brought to integers by ``scale``.
 
-def load_clip(name: str, rate: int) -> Clip:
-    """The prompt or file ``name`` as PCM16 mono at ``rate``. Raises AudioError, UnknownName."""
+    Raises AudioError, UnknownName.
+    """
     if name in prompts.names():
         return Clip(name, read_audio(prompts.path(name), rate))
     path = Path(name).expanduser()
     if not path.exists() and path.name == name and not path.suffix:
         raise UnknownName("prompt or file", name, prompts.names())
-    return Clip(path.name, read_audio(path, rate))
-
-
-def read_audio(path: Path, rate: int) -> bytes:
-    """A WAV, FLAC, OGG … of any rate and channel count as PCM16 mono at ``rate``, its tail included.
-
-    Channels are averaged; NaN becomes 0 and what is beyond full scale is clamped. Raises AudioError.
-    """
-    if not path.is_file():
-        what = "is a directory" if path.is_dir() else "is not there"
-        raise AudioError(f"{path} {what}; give an audio file or one of: {', '.join(prompts.names())}")
-    import soundfile
-
-    try:
-        with soundfile.SoundFile(path) as file:
-            found = AudioFormat(file.samplerate)
-            if file.frames > found.samples(LONGEST):
-                raise AudioError(f"{path} is longer than {LONGEST} s; give a shorter file")
-            pcm = _read(file, Resampler(found.rate, rate))
-    except soundfile.LibsndfileError as error:
-        reason = str(error).rpartition(": ")[2].rstrip(".")
-        raise AudioError(f"{path} is no audio that can be read ({reason}); give WAV, FLAC or OGG") from error
-    except OSError as error:
-        raise AudioError(f"{path} cannot be read: {error.strerror or error}") from error
-    if not pcm:
-        raise AudioError(f"{path} holds no samples; there is nothing to say")
-    return pcm
-
-
-def _read(file: object, stream: Resampler) -> bytes:
-    blocks = file.blocks(blocksize=BLOCK, dtype="float32", always_2d=True)  # type: ignore[attr-defined]
-    said = [stream.push(pcm16(block.mean(axis=1))) for block in blocks]
-    return b"".join([*said, stream.flush()])
+    if not path.exists():
+        raise AudioError(f"{path} is not there; give an audio file or one of: {', '.join(prompts.names())}")
+    return Clip(path.name, read_audio(path, rate, scale))

@@ -20,10 +20,12 @@ from typing import Any
 from voxemu.errors import ConnectionLost, VoxemuError
 from voxemu.provider import CallPlan, Provider
 from voxemu.wire import PROVIDERS
-from voxemu_client.calling import FAILED, INTERRUPTED, LOCAL_KEY, UNREACHABLE, summarise, verdict
+from voxemu_client.calling import LOCAL_KEY
 from voxemu_client.clips import load_clip
-from voxemu_client.dial import Telephone, fetch
+from voxemu_client.dial import Telephone
 from voxemu_client.script import Script
+from voxemu_client.summary import FAILED, INTERRUPTED, UNREACHABLE, summarise, verdict
+from voxemu_client.web import fetch
 
 RECORDINGS = Path("recordings/demo")
 SAYS = ("story", "stop", "goodbye")
@@ -133,7 +135,7 @@ async def _stop(child: asyncio.subprocess.Process) -> None:
 async def place(provider: Provider, url: str) -> dict[str, Any]:
     """One call; its summary."""
     plan = CallPlan(url, LOCAL_KEY, "echo")
-    clips = tuple(load_clip(name, provider.format.rate) for name in SAYS)
+    clips = tuple(load_clip(name, provider.format.rate, provider.scale) for name in SAYS)
     script = Script(clips=clips, barge_in=INTERRUPTS_AFTER)
     try:
         outcomes = await Telephone(provider, plan, recordings=RECORDINGS / "client").call(script)

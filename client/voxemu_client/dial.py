@@ -9,30 +9,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import aiohttp
-from yarl import URL
 
 from voxemu.drive.clock import Clock, RunningClock
 from voxemu.drive.pump import Pump
 from voxemu.drive.websocket import AiohttpSocket
 from voxemu.engine import Tap, Tapped
-from voxemu.errors import ConnectionLost, Refused, RemoteProtocolError, UsageError
+from voxemu.errors import ConnectionLost, Refused
 from voxemu.events import Closed, EndAsked, Event, TokenPresented
 from voxemu.provider import CallPlan, Provider, Request, Response, Role, Target
 from voxemu.record import CallFacts, Recorder, fresh_directory
 from voxemu_client.caller import Caller
 from voxemu_client.script import Script
+from voxemu_client.web import as_given, parsed, translated, turn_down_redirect, without_secrets
 
 LOST = frozenset({1001, 1006, 1011, 1012, 1013, 1014})
 # Close codes after which a new session may do better.
@@ -154,7 +152,7 @@ class Telephone:
     @contextlib.asynccontextmanager
     async def _http(self) -> AsyncIterator[aiohttp.ClientSession]:
         trace = aiohttp.TraceConfig()
-        trace.on_request_redirect.append(_turn_down_redirect)
+        trace.on_request_redirect.append(turn_down_redirect)
         async with aiohttp.ClientSession(
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._patience.connect),
@@ -164,12 +162,12 @@ class Telephone:
 
     async def _ask(self, http: aiohttp.ClientSession, request: Request) -> Response:
         """Raises ConnectionLost."""
-        with _translated(request.url):
+        with translated(request.url):
             async with (
                 asyncio.timeout(self._patience.answer),
                 http.request(
                     request.method,
-                    _as_given(request.url),
+                    as_given(request.url),
                     headers=dict(request.headers),
                     data=request.body,
                     allow_redirects=False,
@@ -178,16 +176,16 @@ class Telephone:
                 content = await got.content.read(BODY)
                 while len(content) < BODY and (more := await got.content.read(BODY - len(content))):
                     content += more
-                return Response(got.status, _body(content))
+                return Response(got.status, parsed(content))
 
     async def _connect(
         self, http: aiohttp.ClientSession, target: Target
     ) -> aiohttp.ClientWebSocketResponse[Literal[True]]:
         """Raises ConnectionLost, Refused."""
-        with _translated(target.url):
+        with translated(target.url):
             async with asyncio.timeout(self._patience.answer):
                 return await http.ws_connect(
-                    _as_given(target.url),
+                    as_given(target.url),
                     headers=self._headers(target),
                     autoping=False,
                     autoclose=True,
@@ -258,72 +256,6 @@ class Telephone:
             recorder.settle(clock.now())
 
 
-async def fetch(url: str) -> Any:
-    """The JSON at ``url``, of an emulator. Raises ConnectionLost, RemoteProtocolError."""
-    with _translated(url):
-        async with (
-            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10.0)) as http,
-            http.get(_as_given(url), allow_redirects=False) as got,
-        ):
-            if got.status != 200:
-                raise RemoteProtocolError(f"{_shown(url)} answered {got.status}")
-            return _body(await got.read())
-
-
-async def _turn_down_redirect(
-    session: aiohttp.ClientSession, context: SimpleNamespace, params: Any
-) -> NoReturn:
-    where = params.response.headers.get("Location", "")
-    raise Refused("redirected", f"{params.url.with_query(None)} redirects to {where[:200]!r}; give that URL")
-
-
-@contextlib.contextmanager
-def _translated(url: str) -> Any:
-    """Errors of the network as ours; the query of a URL holds secrets and is not said."""
-    shown = _shown(url)
-    try:
-        yield
-    except aiohttp.WSServerHandshakeError as error:
-        hint = {401: ": is the key right?", 403: ": is the key allowed to?", 404: ": is the path right?"}
-        raise Refused(
-            "upgrade",
-            f"{shown} refused the websocket with {error.status}{hint.get(error.status, '')}",
-        ) from error
-    except aiohttp.InvalidURL as error:
-        raise UsageError(f"{shown} is no URL that can be reached") from error
-    except TimeoutError as error:
-        raise ConnectionLost(f"{shown} did not answer in time; is a server there?") from error
-    except aiohttp.ClientConnectorError as error:
-        reason = error.strerror or str(error.os_error) or "no connection"
-        raise ConnectionLost(
-            f"{shown} cannot be reached ({reason}); is the server running? `emu serve` starts one"
-        ) from error
-    except (aiohttp.ClientError, OSError) as error:
-        raise ConnectionLost(f"{shown} broke the connection: {str(error) or type(error).__name__}") from error
-
-
-def _as_given(url: str) -> URL:
-    """A URL is opaque: not one of its characters is spelled anew."""
-    return URL(url, encoded=True)
-
-
-def _shown(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-
-
-def _body(content: bytes) -> Any:
-    """Parsed JSON; else a text that a sentence can hold."""
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError):
-        pass
-    text = " ".join(content.decode("utf-8", "replace").split())
-    if text[:1] == "<":
-        return "an HTML page"
-    return text[:200] or "nothing"
-
-
 def _secrets(plan: CallPlan, target: Target) -> tuple[str, ...]:
     tokens = [event.token for event in target.opening if isinstance(event, TokenPresented)]
     query = urlsplit(target.url).query
@@ -333,7 +265,7 @@ def _secrets(plan: CallPlan, target: Target) -> tuple[str, ...]:
 def _settings(plan: CallPlan, script: Script) -> dict[str, Any]:
     """What was asked of this call, for the manifest."""
     return {
-        "url": _shown(plan.url),
+        "url": without_secrets(plan.url),
         "clips": [clip.name for clip in script.clips],
         "rate": plan.rate,
         "silence": script.silence.mode,
@@ -344,26 +276,3 @@ def _settings(plan: CallPlan, script: Script) -> dict[str, Any]:
         "jitter_buffer": script.jitter_buffer,
         "session": dict(plan.settings),
     }
-
-
-def broken(outcome: Outcome) -> str | None:
-    """What the peer did that its protocol has no words for; None when nothing."""
-    breaks = outcome.caller.account.breaks
-    return None if not breaks else f"{outcome.caller.account.break_count} unreadable, the first: {breaks[0]}"
-
-
-def lost(outcome: Outcome) -> ConnectionLost | Refused | RemoteProtocolError | None:
-    """The error that the end of this call amounts to; None when it ended as calls do."""
-    closed, account = outcome.closed, outcome.caller.account
-    if account.ended is not None and outcome.lost:
-        return ConnectionLost(f"the provider ended the session: {account.ended.reason or 'shutdown'}")
-    if closed.by != "line" and outcome.caller.was_let_in:
-        return None
-    said = closed.reason or (account.errors[-1] if account.errors else "no reason given")
-    if not outcome.caller.was_let_in:
-        return Refused("session", f"the provider let no audio in: {said} (close code {closed.code})")
-    if outcome.lost:
-        return ConnectionLost(f"the line was lost with close code {closed.code}: {said}")
-    if closed.code not in (1000, 1005):
-        return Refused("closed", f"the provider ended the call with close code {closed.code}: {said}")
-    return None

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from voxemu.audio import SAMPLE_BYTES, AudioFormat, Framer, sample_count
-from voxemu.errors import UsageError
 from voxemu.events import (
     Event,
     InputGapped,
@@ -24,45 +23,13 @@ from voxemu.events import (
     TurnStarted,
     UserAudioSent,
 )
+from voxemu_client.silence import FRAME, Silence
 from voxemu_client.speech import Clip, spoken
 
-FRAME = 0.02
-# Seconds.
 HELD = 1.0
 # Seconds of frames that wait while the line is congested.
 STALLED = 0.5
 # Seconds without a block from a real microphone that are a gap.
-
-
-@dataclass(frozen=True, slots=True)
-class Silence:
-    """What is sent while nobody speaks."""
-
-    mode: Literal["continuous", "keepalive", "suppress"] = "continuous"
-    every: float = 0.0
-    # Seconds between the zero frames of keepalive.
-
-    @classmethod
-    def parse(cls, text: str) -> Silence:
-        """``continuous``, ``keepalive:N`` or ``suppress``. Raises UsageError."""
-        mode, _, every = text.partition(":")
-        match mode:
-            case "continuous" | "suppress" if not every:
-                return cls(mode)
-            case "keepalive":
-                try:
-                    seconds = float(every)
-                except ValueError:
-                    seconds = math.nan
-                if FRAME <= seconds <= 3600:
-                    return cls("keepalive", seconds)
-        raise UsageError(
-            f"silence {text!r} is not known; give continuous, suppress, or keepalive:N "
-            "with N from 0.02 to 3600 seconds"
-        )
-
-
-CONTINUOUS = Silence()
 
 
 @dataclass(slots=True)

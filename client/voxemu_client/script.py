@@ -8,8 +8,8 @@ from voxemu.audio import AudioFormat
 from voxemu.errors import UsageError
 from voxemu.events import RatesAnnounced
 from voxemu.provider import Provider
-from voxemu_client.microphone import CONTINUOUS, Silence
 from voxemu_client.playback import JITTER_BUFFER
+from voxemu_client.silence import CONTINUOUS, Silence
 from voxemu_client.speech import Clip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any, TextIO
@@ -99,7 +100,7 @@ class ProgressLine:
     def _draw(self, now: float) -> None:
         heard = self._received / self._rate
         text = f"{self._name}  {now - self._opened:5.1f} s  received {heard:5.1f} s  {self._doing}"
-        self._out.write(f"\r\x1b[K{text[:100]}")
+        self._out.write(f"\r\x1b[K{text[: shutil.get_terminal_size().columns - 1]}")
         self._out.flush()
 
     def erase(self) -> None:

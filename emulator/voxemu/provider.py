@@ -14,7 +14,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
-from voxemu.audio import AudioFormat
+from voxemu.audio import AudioFormat, Scale
 from voxemu.errors import Refused, UsageError
 from voxemu.events import Downlink, Event, Uplink
 
@@ -284,6 +284,8 @@ class Provider(ABC):
     # True where every frame has full size: the last of a reply is padded with zeros.
     flushes: ClassVar[bool]
     # True where the wire tells the caller to drop audio that it has not played.
+    scale: ClassVar[Scale] = Scale.DIVIDE
+    # How the page's own code turns float samples into integers and back.
     declares_rate: ClassVar[bool] = False
     # True where every message of user audio says its sample rate.
     spells: ClassVar[frozenset[type[Event]]]

@@ -32,8 +32,8 @@ from voxemu.events import (
 from voxemu.provider import Provider, Target
 from voxemu.wire import PROVIDERS
 from voxemu_client.caller import Caller
-from voxemu_client.microphone import Silence
 from voxemu_client.script import Script
+from voxemu_client.silence import Silence
 
 SCRIPTS: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -59,12 +59,12 @@ def caller_of(provider: Provider, how: str) -> Caller:
 
 
 def service(provider: Provider, seed: int) -> list[tuple[float, Event]]:
-    """A provider of 12 s or so that says whatever comes to its mind."""
+    """A provider of 6 s or so that says whatever comes to its mind."""
     rng = Random(seed)
     voice, faint = speech(provider.format, 0.05), bytes(1764)
     said: list[tuple[float, Event]] = [(0.0, Opened()), (0.1, SessionStarted("s")), (0.15, AgentReadied())]
     now, generation = 0.2, 1
-    while now < 12:
+    while now < 6:
         for _ in range(rng.randrange(1, 30)):
             now += rng.choice((0.0, 0.02, 0.05, 0.08))
             said.append((now, AgentAudioSent(rng.choice((voice, voice, faint)), rng.choice((0, generation)))))

@@ -42,8 +42,8 @@ from voxemu.provider import Provider, Role, Target
 from voxemu.record import CallFacts, Recorder, Recording
 from voxemu.wire import PROVIDERS
 from voxemu_client.caller import Caller
-from voxemu_client.microphone import Silence
 from voxemu_client.script import Script
+from voxemu_client.silence import Silence
 from voxemu_client.speech import Clip
 
 providers = pytest.mark.parametrize("provider", PROVIDERS.values(), ids=list(PROVIDERS))
@@ -492,3 +492,20 @@ def test_late_audio_of_an_old_generation_is_not_in_the_recording(tmp_path: Path)
     caller, recording = heard_of(tmp_path, (1.0, 2, halves[0]), (1.1, 1, old), (1.2, 2, halves[1]))
     assert at(recording.right, 44_100, 2 * 44_100) == new
     assert caller.playback.late == recording.manifest["audio"]["agent"]["dropped"] == 2 * 44_100
+
+
+@pytest.mark.parametrize("rate", [8000, 16_000, 48_000])
+@pytest.mark.parametrize("silence", ["continuous", "suppress"])
+def test_a_recording_of_another_rate_keeps_its_places(rate: int, silence: str, tmp_path: Path) -> None:
+    call = play(
+        LOKUTOR,
+        [clip(LOKUTOR, 0.5, rate=rate), clip(LOKUTOR, 0.5, rate=rate)],
+        rate=rate,
+        opening=(RatesAnnounced(44_100, rate),),
+        silence=Silence.parse(silence),
+        record=tmp_path,
+    )
+    assert call.recording is not None
+    user = call.recording.manifest["audio"]["user"]
+    assert user["laid"] == pytest.approx(user["samples"] * 44_100 / rate, abs=3)
+    assert user["displaced"] <= 3

@@ -25,8 +25,8 @@ from voxemu.server.news import News
 from voxemu.server.run import running
 from voxemu.wire import PROVIDERS
 from voxemu_client import calling, cli, devices
-from voxemu_client.microphone import CONTINUOUS, Silence
 from voxemu_client.script import Script
+from voxemu_client.silence import CONTINUOUS, Silence
 
 Run = Callable[..., tuple[int, str, str]]
 

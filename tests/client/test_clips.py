@@ -10,10 +10,11 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from voxemu.audio import sample_count
+from voxemu.audio import Scale, sample_count
 from voxemu.errors import AudioError, UnknownName
+from voxemu.record.audio_file import read_audio
 from voxemu_client import prompts
-from voxemu_client.clips import load_clip, read_audio
+from voxemu_client.clips import load_clip
 from voxemu_client.speech import Clip, audible, spoken
 
 
@@ -145,3 +146,19 @@ def test_leading_silence_is_trimmed_and_nothing_else() -> None:
 @pytest.mark.parametrize(("level", "heard"), [(0, False), (60, False), (200, True)])
 def test_what_is_faint_is_not_audible(level: int, heard: bool) -> None:
     assert audible(np.full(100, level, "<i2").tobytes()) is heard
+
+
+def test_floats_become_integers_as_the_providers_page_does_it(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.wav", np.array([0.5, -0.5] * 50, np.float32), 16_000, subtype="FLOAT")
+    for scale, high in ((Scale.DIVIDE, 16384), (Scale.ASYMMETRIC, 16384)):
+        assert set(ints(load_clip(str(path), 16_000, scale).pcm)) == {high, -16384}
+    quarter = written(tmp_path / "b.wav", np.full(50, 0.9, np.float32), 16_000, subtype="FLOAT")
+    assert set(ints(load_clip(str(quarter), 16_000, Scale.DIVIDE).pcm)) == {29491}
+    assert set(ints(load_clip(str(quarter), 16_000, Scale.ASYMMETRIC).pcm)) == {29490}
+
+
+def test_sixteen_bit_files_are_left_as_they_are_on_every_page(tmp_path: Path) -> None:
+    wave = np.arange(-32768, 32768, 7, dtype="<i2")
+    path = written(tmp_path / "a.wav", wave, 16_000, subtype="PCM_16")
+    for scale in Scale:
+        assert load_clip(str(path), 16_000, scale).pcm == wave.tobytes()

@@ -9,7 +9,7 @@ import pytest
 
 from voxemu.errors import ConnectionLost
 from voxemu_client import demo
-from voxemu_client.dial import fetch
+from voxemu_client.web import fetch
 
 GOOD: dict[str, Any] = {
     "provider": "lokutor",

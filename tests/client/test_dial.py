@@ -21,8 +21,10 @@ from voxemu.provider import CallPlan, Provider, Response, Target
 from voxemu.record import Recording
 from voxemu.wire import PROVIDERS
 from voxemu.wire.lokutor import Lokutor
-from voxemu_client.dial import Patience, Telephone, broken, fetch, lost
+from voxemu_client.dial import Patience, Telephone
 from voxemu_client.script import Script
+from voxemu_client.summary import broken, lost
+from voxemu_client.web import fetch
 
 pytestmark = pytest.mark.sockets
 

@@ -14,8 +14,8 @@ from voxemu.drive.link import Link
 from voxemu.drive.rehearsal import Told
 from voxemu.events import EndAsked, Unrecognised
 from voxemu.provider import CallPlan
-from voxemu_client.calling import summarise, verdict
 from voxemu_client.dial import Outcome
+from voxemu_client.summary import summarise, verdict
 from voxemu_client.telling import printable, summary_lines
 
 

@@ -50,6 +50,7 @@ from voxemu.events import (
 from voxemu.wire import PROVIDERS
 
 WORKBUDDY = PROVIDERS["workbuddy"]
+every_provider = pytest.mark.parametrize("provider", list(PROVIDERS))
 
 
 @dataclass
@@ -238,8 +239,9 @@ def test_speech_while_the_agent_thinks_takes_the_turn_back() -> None:
 # --- missing audio ----------------------------------------
 
 
-def test_a_client_that_stops_sending_has_ended_its_turn() -> None:
-    talk = Talk()
+@every_provider
+def test_a_client_that_stops_sending_has_ended_its_turn(provider: str) -> None:
+    talk = Talk(provider)
     talk.say(1.0)
     talk.wait(3.0)
     assert talk.only(TurnEnded).why == "input_gap"
@@ -305,10 +307,25 @@ def interrupted(**settings: Any) -> Talk:
     return talk
 
 
-def test_barge_in_stops_the_agent_within_a_quarter_second_of_the_first_spoken_sample() -> None:
-    talk = interrupted()
-    assert talk.only(BargedIn).stop <= 0.25
-    assert talk.when(BargedIn) - 2.12 <= 0.25
+@every_provider
+def test_barge_in_stops_the_agent_within_a_quarter_second_of_the_first_spoken_sample(provider: str) -> None:
+    for guard in (False, True):
+        talk = interrupted(provider=provider, echo_guard=guard)
+        assert talk.only(BargedIn).stop <= 0.25
+        assert talk.when(BargedIn) - 2.12 <= 0.25
+
+
+@every_provider
+def test_what_was_sent_of_an_interrupted_reply_is_heard_or_dropped(provider: str) -> None:
+    for burst in (False, True):
+        talk = interrupted(provider=provider, burst=burst)
+        barged = talk.only(BargedIn)
+        sent = sum(len(event.pcm) // 2 for event in talk.all(AgentAudioSent) if event.generation == 1)
+        assert barged.heard + barged.dropped == sent
+        # Without a flush what was sent is heard; a paced agent is never more than a frame ahead.
+        second = PROVIDERS[provider].format.rate
+        assert (barged.dropped > second) == (burst and PROVIDERS[provider].flushes)
+        assert barged.dropped > second or barged.dropped < PROVIDERS[provider].frame_samples
 
 
 def test_barge_in_says_listening_then_interrupted_and_sends_nothing_more() -> None:

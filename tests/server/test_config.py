@@ -205,7 +205,7 @@ def test_a_loopback_host_needs_none(host: str) -> None:
 
 def test_a_greeting_that_cannot_be_read_is_found_at_the_start() -> None:
     config = told("[lokutor]\ngreeting = 'hello.wav'")
-    with pytest.raises(SettingsError, match=r"emu.toml: lokutor.greeting: hello.wav: there is no such file"):
+    with pytest.raises(SettingsError, match=r"emu.toml: lokutor.greeting: hello.wav is not there"):
         check_ahead(config)
 
 

@@ -3,27 +3,47 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from voxemu.audio import pcm16, resample
+from voxemu.audio import AudioFormat, Resampler, Scale, pcm16
 from voxemu.errors import AudioError
 
-LONGEST = 300.0
-# Seconds: a greeting, not an album.
+BLOCK = 65_536
+# Frames that are read at a time.
+LONGEST = 3600.0
+# Seconds. A call takes as long as what is said in it, and that is held in memory.
 
 
-def read_audio(path: Path, rate: int) -> bytes:
-    """Any WAV, FLAC or Ogg, any rate and channel count (their mean). Raises AudioError."""
+def read_audio(path: Path, rate: int, scale: Scale = Scale.DIVIDE) -> bytes:
+    """A WAV, FLAC, Ogg … of any rate and channel count as PCM16 mono at ``rate``, its tail included.
+
+    Channels are averaged; NaN becomes 0 and what is beyond full scale is clamped. Samples that are 16-bit
+    integers in the file stay as they are; floats become integers by ``scale``. Raises AudioError.
+    """
+    if not path.is_file():
+        raise AudioError(
+            f"{path} {'is a directory' if path.is_dir() else 'is not there'}; give an audio file"
+        )
     import soundfile
 
     try:
-        with soundfile.SoundFile(str(path)) as file:
-            if file.frames > LONGEST * file.samplerate:
-                raise AudioError(f"{path} is longer than {LONGEST:g} seconds")
-            samples = file.read(dtype="float32", always_2d=True)
-            file_rate = int(file.samplerate)
-    except (OSError, soundfile.SoundFileError) as error:
-        why = "there is no such file" if not path.exists() else "it is no audio file that can be read"
-        raise AudioError(f"{path}: {why} (WAV, FLAC and Ogg can be)") from error
-    if not len(samples):
-        raise AudioError(f"{path} holds no audio")
-    return resample(pcm16(samples.mean(axis=1)), file_rate, rate)
+        with soundfile.SoundFile(path) as file:
+            found = AudioFormat(file.samplerate)
+            if file.frames > found.samples(LONGEST):
+                raise AudioError(f"{path} is longer than {LONGEST:g} s; give a shorter file")
+            whole = file.subtype == "PCM_16" and file.channels == 1
+            pcm = _read(file, Resampler(found.rate, rate), Scale.DIVIDE if whole else scale)
+    except soundfile.LibsndfileError as error:
+        reason = str(error).rpartition(": ")[2].rstrip(".")
+        raise AudioError(f"{path} is no audio that can be read ({reason}); give WAV, FLAC or OGG") from error
+    except OSError as error:
+        raise AudioError(f"{path} cannot be read: {error.strerror or error}") from error
+    if not pcm:
+        raise AudioError(f"{path} holds no samples; there is nothing to say")
+    return pcm
+
+
+def _read(file: Any, stream: Resampler, scale: Scale) -> bytes:
+    blocks = file.blocks(blocksize=BLOCK, dtype="float32", always_2d=True)
+    said = [stream.push(pcm16(block.mean(axis=1), scale)) for block in blocks]
+    return b"".join([*said, stream.flush()])

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from voxemu.audio import AudioFormat
+from voxemu.audio import AudioFormat, Scale
 from voxemu.errors import Refused, RemoteProtocolError
 from voxemu.events import (
     AgentAudioSent,
@@ -167,6 +167,7 @@ class Workbuddy(Provider):
     page = "workbuddy"
     format = AudioFormat(16_000)
     frame_samples = 320
+    scale = Scale.ASYMMETRIC
     pads = True
     flushes = False
     # There is no interrupt event: on barge-in the service simply stops sending [choice].

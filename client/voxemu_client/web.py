@@ -1,0 +1,80 @@
+"""HTTP and websocket addresses: errors of the network as ours, and what may be said of a URL."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from types import SimpleNamespace
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+import aiohttp
+from yarl import URL
+
+from voxemu.errors import ConnectionLost, Refused, RemoteProtocolError, UsageError
+
+
+async def fetch(url: str) -> Any:
+    """The JSON at ``url``, of an emulator. Raises ConnectionLost, RemoteProtocolError."""
+    with translated(url):
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10.0)) as http,
+            http.get(as_given(url), allow_redirects=False) as got,
+        ):
+            if got.status != 200:
+                raise RemoteProtocolError(f"{without_secrets(url)} answered {got.status}")
+            return parsed(await got.read())
+
+
+async def turn_down_redirect(
+    session: aiohttp.ClientSession, context: SimpleNamespace, params: Any
+) -> NoReturn:
+    where = params.response.headers.get("Location", "")
+    raise Refused("redirected", f"{params.url.with_query(None)} redirects to {where[:200]!r}; give that URL")
+
+
+@contextlib.contextmanager
+def translated(url: str) -> Any:
+    """Errors of the network as ours; the query of a URL holds secrets and is not said."""
+    shown = without_secrets(url)
+    try:
+        yield
+    except aiohttp.WSServerHandshakeError as error:
+        hint = {401: ": is the key right?", 403: ": is the key allowed to?", 404: ": is the path right?"}
+        raise Refused(
+            "upgrade",
+            f"{shown} refused the websocket with {error.status}{hint.get(error.status, '')}",
+        ) from error
+    except aiohttp.InvalidURL as error:
+        raise UsageError(f"{shown} is no URL that can be reached") from error
+    except TimeoutError as error:
+        raise ConnectionLost(f"{shown} did not answer in time; is a server there?") from error
+    except aiohttp.ClientConnectorError as error:
+        reason = error.strerror or str(error.os_error) or "no connection"
+        raise ConnectionLost(
+            f"{shown} cannot be reached ({reason}); is the server running? `emu serve` starts one"
+        ) from error
+    except (aiohttp.ClientError, OSError) as error:
+        raise ConnectionLost(f"{shown} broke the connection: {str(error) or type(error).__name__}") from error
+
+
+def as_given(url: str) -> URL:
+    """A URL is opaque: not one of its characters is spelled anew."""
+    return URL(url, encoded=True)
+
+
+def without_secrets(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def parsed(content: bytes) -> Any:
+    """Parsed JSON; else a text that a sentence can hold."""
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        pass
+    text = " ".join(content.decode("utf-8", "replace").split())
+    if text[:1] == "<":
+        return "an HTML page"
+    return text[:200] or "nothing"
