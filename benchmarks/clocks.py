@@ -1,8 +1,8 @@
 """How much faster than real time each clock is, and whether twenty runs are one.
 
-``python -m benchmarks.clocks`` places the call of tests/clocks.py: a minute with two barge-ins, through codecs,
-engines and recorder; client and server share one process. The figures are the best of the runs: by the
-processor's time (what else the machine does hardly counts), and by the wall's.
+``python -m benchmarks.clocks`` places the call of tests/clocks.py: a minute with two barge-ins, through
+codecs, engines and recorder; client and server share one process. The figures are the best of the runs: by
+the processor's time (what else the machine does hardly counts), and by the wall's.
 """
 
 from __future__ import annotations
