@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from aiohttp import ClientSession
 
@@ -12,6 +14,19 @@ from voxemu.events import AgentAudioSent, ListeningStarted, SpeakingStarted, Use
 
 # What makes a call short; the rest is as in emu.toml.
 QUICK = {"dialogue": {"think_time": 0.02}, "workbuddy": {"ready_delay": 0.02}}
+
+
+@asynccontextmanager
+async def lines() -> AsyncIterator[Callable[..., Awaitable[Phone]]]:
+    """Dials as ``dial`` does; hangs up what is still open at the end."""
+    async with ClientSession() as http, AsyncExitStack() as open_ones:
+
+        async def call(provider: str, url: str, **how: str) -> Phone:
+            phone = await dial(http, provider, url, **how)
+            open_ones.push_async_callback(phone.ws.close)
+            return phone
+
+        yield call
 
 
 async def talk(

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession, WSServerHandshakeError
 
-from tests.server.phone import dial
-from tests.testing.talk import QUICK, answered, talk
+from tests.testing.talk import QUICK, answered, lines, talk
 from voxemu.errors import SettingsError, UnknownName, UsageError
 from voxemu.events import RatesDeclared, SettingSent
 from voxemu.testing import Emu, EmulatorThread
@@ -65,14 +64,14 @@ async def test_an_async_test_waits_without_stopping_its_own_loop(emu: Emu) -> No
 
 @pytest.mark.parametrize("provider", ["lyzr-sip", "workbuddy", "lokutor"])
 async def test_every_provider_is_there(emu: Emu, provider: str) -> None:
-    async with ClientSession() as http:
-        await dial(http, provider, emu.url(provider), key=emu.key)
+    async with lines() as call:
+        await call(provider, emu.url(provider), key=emu.key)
         assert (await emu.wait_for_session_async(provider)).provider == provider
 
 
 async def test_what_the_app_sets_is_read(emu: Emu) -> None:
-    async with ClientSession() as http:
-        phone = await dial(http, "lokutor", emu.url("lokutor"))
+    async with lines() as call:
+        phone = await call("lokutor", emu.url("lokutor"))
         await phone.say(SettingSent("prompt", "Be kind"))
         session = emu.session
         await session.wait_for_async("setting_sent")
@@ -80,9 +79,9 @@ async def test_what_the_app_sets_is_read(emu: Emu) -> None:
 
 
 async def test_each_session_is_handed_out_once(emu: Emu) -> None:
-    async with ClientSession() as http:
+    async with lines() as call:
         for _ in range(2):
-            await dial(http, "lokutor", emu.url("lokutor"))
+            await call("lokutor", emu.url("lokutor"))
         first, second = emu.wait_for_session(), emu.wait_for_session()
     assert [first.id, second.id] == [session.id for session in emu.sessions]
     with pytest.raises(AssertionError, match="one session expected; 2 sessions were opened"):
@@ -102,24 +101,24 @@ async def test_what_was_waited_for_in_vain_is_there_for_the_next_who_waits(emu: 
         emu.wait_for_session(timeout=0.01)
     with pytest.raises(AssertionError, match="waited"):
         await emu.wait_for_session_async(timeout=0.01)
-    async with ClientSession() as http:
-        await dial(http, "lokutor", emu.url("lokutor"))
+    async with lines() as call:
+        await call("lokutor", emu.url("lokutor"))
         assert (await emu.wait_for_session_async()).id == emu.session.id
 
 
 @pytest.mark.emu(settings={"auth": {"keys": ["right"]}})
 async def test_a_session_that_was_turned_away_says_why(emu: Emu) -> None:
     assert emu.key == "right"
-    async with ClientSession() as http:
+    async with lines() as call:
         with pytest.raises(WSServerHandshakeError):
-            await dial(http, "lokutor", emu.url("lokutor"), key="wrong")
+            await call("lokutor", emu.url("lokutor"), key="wrong")
     with pytest.raises(AssertionError, match=r"the app was turned away:\n  lokutor: GET /ws/agent .* 401"):
         await emu.wait_for_session_async(timeout=0.01)
 
 
 async def test_an_event_that_does_not_exist_is_not_waited_for(emu: Emu) -> None:
-    async with ClientSession() as http:
-        await dial(http, "lokutor", emu.url("lokutor"))
+    async with lines() as call:
+        await call("lokutor", emu.url("lokutor"))
     with pytest.raises(UnknownName, match="there is no event 'turn_endd'; did you mean 'turn_ended'"):
         emu.session.wait_for("turn_endd")
     with pytest.raises(UnknownName, match="there is no event 'agent_audio_sent'"):
@@ -127,9 +126,8 @@ async def test_an_event_that_does_not_exist_is_not_waited_for(emu: Emu) -> None:
 
 
 async def test_an_event_that_the_session_ended_without_is_not_waited_for(emu: Emu) -> None:
-    async with ClientSession() as http:
-        phone = await dial(http, "lokutor", emu.url("lokutor"))
-        await phone.ws.close()
+    async with lines() as call:
+        await call("lokutor", emu.url("lokutor"))
     with pytest.raises(AssertionError, match="waited for turn_ended number 1: the session ended without it"):
         emu.session.wait_for("turn_ended", timeout=60)
 
@@ -146,10 +144,10 @@ async def test_an_agent_set_in_the_test_answers_from_then_on(emu: Emu) -> None:
 
 @pytest.mark.emu(agent=SHORT)
 async def test_settings_made_in_the_test_hold_for_the_calls_to_come(emu: Emu) -> None:
-    async with ClientSession() as http:
-        before = await dial(http, "lokutor", emu.url("lokutor"))
+    async with lines() as call:
+        before = await call("lokutor", emu.url("lokutor"))
         emu.set(lokutor={"server_rates": False})
-        after = await dial(http, "lokutor", emu.url("lokutor"))
+        after = await call("lokutor", emu.url("lokutor"))
         for phone in (before, after):
             await answered(phone)
     told = [any(isinstance(event, RatesDeclared) for event in phone.seen) for phone in (before, after)]
@@ -158,10 +156,10 @@ async def test_settings_made_in_the_test_hold_for_the_calls_to_come(emu: Emu) ->
 
 async def test_keys_set_in_the_test_are_asked_for(emu: Emu) -> None:
     emu.set(auth={"keys": ["right"]})
-    async with ClientSession() as http:
+    async with lines() as call:
         with pytest.raises(WSServerHandshakeError, match="401"):
-            await dial(http, "lokutor", emu.url("lokutor"), key="wrong")
-        await dial(http, "lokutor", emu.url("lokutor"), key=emu.key)
+            await call("lokutor", emu.url("lokutor"), key="wrong")
+        await call("lokutor", emu.url("lokutor"), key=emu.key)
 
 
 def test_a_wrong_setting_is_a_sentence_and_changes_nothing(emu: Emu) -> None:

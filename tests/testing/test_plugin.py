@@ -134,8 +134,9 @@ def test_every_test_begins_without_sessions_at_the_same_address(pytester: pytest
     @pytest.mark.parametrize("nth", [1, 2])
     async def test_a_call(emu, nth):
         async with ClientSession() as http:
-            await dial(http, "lokutor", emu.url("lokutor"))
+            phone = await dial(http, "lokutor", emu.url("lokutor"))
             assert len(emu.sessions) == 1
+            await phone.ws.close()
         seen.append(emu.base_url)
 
     def test_one_address(emu_server):
@@ -301,8 +302,9 @@ def test_an_agent_that_fails_fails_the_test_unless_it_is_expected(pytester: pyte
 
         monkeypatch.setattr(Echo, "respond", broken)
         async with ClientSession() as http:
-            await dial(http, "lokutor", emu.url("lokutor"))
+            phone = await dial(http, "lokutor", emu.url("lokutor"))
             await emu.session.wait_for_async("agent_failed")
+            await phone.ws.close()
         assert "RuntimeError: boom" in emu.errors[0]
         if expected:
             emu.errors.clear()
@@ -465,6 +467,7 @@ def test_the_media_clock_is_the_markers_to_ask_for(pytester: pytest.Pytester) ->
             # All at once, with the silence in which the reply is heard: time is what was sent.
             await phone.speak(1.0, hush=8.0)
             await emu.session.wait_for_async("reply_ended")
+            await phone.ws.close()
         emu.assert_heard(5.0)
         """,
     )

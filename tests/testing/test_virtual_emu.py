@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -11,9 +12,8 @@ import pytest
 from aiohttp import ClientSession
 
 from tests.server.phone import Phone, dial
-from tests.testing.talk import answered, speak_in_time, talk
+from tests.testing.talk import speak_in_time, talk
 from voxemu.errors import SettingsError, UsageError
-from voxemu.events import Closed
 from voxemu.testing.virtual_emu import VirtualEmu
 
 
@@ -106,12 +106,21 @@ def test_settings_can_be_made_before_it_runs(emu_virtual: VirtualEmu) -> None:
     emu_virtual.assert_heard(tone=880)
 
 
-async def test_a_session_that_was_left_open_ends_with_the_run(emu_virtual: VirtualEmu) -> None:
-    async with ClientSession() as http:
-        phone = await dial(http, "workbuddy", emu_virtual.url("workbuddy"))
-        await answered(phone) if phone.provider.id == "lokutor" else await asyncio.sleep(1)
-        assert emu_virtual.session.live
-        assert Closed not in map(type, phone.seen)
+@pytest.mark.filterwarnings("ignore:Unclosed connection:ResourceWarning")
+def test_a_session_that_was_left_open_ends_with_the_run(emu_virtual: VirtualEmu) -> None:
+    kept: list[Phone] = []
+
+    async def leaves_it_open() -> None:
+        async with ClientSession() as http:
+            kept.append(await dial(http, "workbuddy", emu_virtual.url("workbuddy")))
+            await asyncio.sleep(1)
+            assert emu_virtual.session.live
+
+    emu_virtual.run(leaves_it_open())
+    assert not emu_virtual.session.live
+    # What aiohttp has to say of it is said here, and not in some later test.
+    kept.clear()
+    gc.collect()
 
 
 class TestInAClass:
