@@ -28,11 +28,11 @@ from voxemu.dialogue.session import Session
 from voxemu.drive.rehearsal import rehearse
 from voxemu.engine import Engine, Tapped
 from voxemu.events import AgentAudioSent, Closed, Event, Opened, SessionEnded, TokenPresented, UserAudioSent
+from voxemu.greeting import greeted
 from voxemu.lint import Linter
 from voxemu.provider import CallPlan, Key, Provider, Response, Role
 from voxemu.record import CallFacts, Recorder
 from voxemu.server.config import Config, checked
-from voxemu.server.greeting import greeted
 from voxemu.server.ladder import given
 from voxemu.server.news import News
 from voxemu.server.run import running

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.needs import require_file
+
+pytest_plugins = ["pytester"]
 
 ALSA_SOUNDS = Path("/usr/share/sounds/alsa")
 
@@ -15,6 +19,21 @@ ALSA_SOUNDS = Path("/usr/share/sounds/alsa")
 def top() -> Path:
     """The top of the repository."""
     return Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def wheel_file(top: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of this tree, built with the tools that are installed: no network."""
+    made = tmp_path_factory.mktemp("wheel")
+    build = subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(made), str(top)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert build.returncode == 0, build.stdout + build.stderr
+    (file,) = made.glob("*.whl")
+    return file
 
 
 @pytest.fixture(scope="session")

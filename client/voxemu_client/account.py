@@ -18,6 +18,8 @@ from voxemu.events import (
     TurnStarted,
     Unrecognised,
 )
+from voxemu.scenario.moments import Moment
+from voxemu_client.agenda import Taken
 
 KEPT = 200
 # Transcripts and errors of a call, at most.
@@ -47,7 +49,10 @@ class Account:
     format: AudioFormat
     session_id: str = ""
     turns: list[SpokenTurn] = field(default_factory=list)
-    barge_in: BargedIn | None = None
+    barge_ins: list[BargedIn] = field(default_factory=list)
+    moments: list[Moment] = field(default_factory=list)
+    # In the order in which they were known.
+    steps: list[Taken] = field(default_factory=list)
     transcripts: list[tuple[str, str]] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     breaks: list[str] = field(default_factory=list)
@@ -59,6 +64,11 @@ class Account:
     over: float | None = None
     names: dict[int, str] = field(default_factory=dict)
     # Of the clips, by turn.
+
+    @property
+    def barge_in(self) -> BargedIn | None:
+        """The first one."""
+        return self.barge_ins[0] if self.barge_ins else None
 
     @property
     def seconds(self) -> float:
@@ -73,7 +83,7 @@ class Account:
                     if turn.number == number:
                         turn.end = end
             case BargedIn():
-                self.barge_in = event
+                self.barge_ins.append(event)
             case Transcribed(speaker=speaker, text=text, final=True) if len(self.transcripts) < KEPT:
                 self.transcripts.append((speaker, text))
             case ErrorReported(message=text, code=code) if len(self.errors) < KEPT:

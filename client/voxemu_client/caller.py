@@ -32,17 +32,31 @@ from voxemu.events import (
     ThinkingStarted,
     TurnEnded,
     TurnStarted,
+    UserAudioSent,
 )
 from voxemu.provider import Provider, Target
+from voxemu.scenario.moments import (
+    AGENT_STARTED,
+    AGENT_STOPPED,
+    MOMENTOUS,
+    READY,
+    SAID,
+    TURN_OVER,
+    Moment,
+    moments_in,
+)
 from voxemu_client.account import Account
-from voxemu_client.barge_in import SETTLED, BargeIn, HeardReply
+from voxemu_client.agenda import Agenda, Step, Taken
+from voxemu_client.barge_in import SETTLED, BargeIn, HeardReply, Interruption
 from voxemu_client.microphone import Microphone
 from voxemu_client.phases import Phase, Trigger, after
 from voxemu_client.playback import Playback
 from voxemu_client.script import Script
+from voxemu_client.silence import FRAME
 from voxemu_client.speech import Clip, audible
 
 NORMAL = 1000
+NEVER = float("inf")
 
 Timer = tuple[float, Callable[[float], None]]
 
@@ -71,31 +85,44 @@ class Caller:
         self._barge_in = BargeIn(provider.format, script.barge_in)
         if script.barge_in is not None and not (script.clips or script.stop):
             raise UsageError("--barge-in needs something to say: give --say")
-        self._left = list(script.clips)
-        # Clips that have not been said.
+        self._interruption: Interruption | None = None
+        # The last barge-in that was spoken.
+        self._agenda = Agenda(script.plan)
         self._current: Clip | None = None
-        # The one whose turn it is.
+        # What is being said, or was said last and whose turn is not over.
         self.was_let_in = False
         self._turn = 0
         self._reply: HeardReply | None = None
         self._replies = 0
-        self._opened = 0.0
+        self._opened = self._now = 0.0
         self._loud_until = 0.0
         # When the last of the agent's audible audio has sounded.
+        self._sounding = False
+        # An audible reply has begun, and it was not told that it is over.
+        self._mic_opened = 0.0
         self._due = 0.0
         # When the phase has lasted long enough.
+        self._next = NEVER
+        self._act: Callable[[float], None] | None = None
+        # What is due next; worked out whenever something has happened.
         self._out: list[Event] = []
 
     @property
     def unsaid(self) -> tuple[Clip, ...]:
         """What another call would still have to say: a clip whose turn was broken off is said again."""
-        return (*([self._current] if self._current else []), *self._left)
+        left = [step.clip for step in self._agenda.left]
+        return tuple(clip for clip in (self._current, *left) if clip is not None)
+
+    @property
+    def undone(self) -> tuple[Step, ...]:
+        """The steps that have not begun."""
+        return self._agenda.left
 
     # --- the engine ------------------------------------------------------------
 
     @property
     def deadline(self) -> float | None:
-        return min((due for due, _ in self._timers()), default=None)
+        return None if self._act is None else self._next
 
     def receive(self, event: Event, now: float) -> list[Event]:
         if self._over:
@@ -103,8 +130,12 @@ class Caller:
         # What was due before this came has happened before it.
         self._run(now)
         if not self._over:
-            self.account.saw(event)
-            self._take(event, now)
+            self._now = now
+            if type(event) is AgentAudioSent:
+                self._hear(event, now)
+            else:
+                self._take(event, now)
+            self._look()
             self._run(now)
         return self._said()
 
@@ -122,10 +153,16 @@ class Caller:
 
     def _say(self, events: Iterable[Event]) -> None:
         for event in events:
+            if type(event) is UserAudioSent:
+                # Most of what is said, and no news.
+                self._out.append(event)
+                continue
             self.account.saw(event)
+            if type(event) in MOMENTOUS:
+                self._watch(event)
             match event:
-                case TurnStarted(turn=turn, position=position):
-                    self._barge_in.began(turn, position)
+                case TurnStarted(turn=turn, position=position) if self._interruption is not None:
+                    self._interruption.began(turn, position)
                 case TurnEnded(end=end) if self.playback.next <= end:
                     # The agent was silent by then: what comes from here on is an answer.
                     self.playback.end_reply()
@@ -137,8 +174,12 @@ class Caller:
             return
         if (due := self._barge_in.due(self._opened)) is not None:
             yield due, self._interrupt
-        if self._barge_in.measuring:
+        if (due := self._agenda.due) is not None and self.microphone.is_open:
+            yield max(due, self._mic_opened), self._take_step
+        if self._measuring:
             yield self.playback.ends + SETTLED, self._settle
+        if self._sounding:
+            yield self._loud_until + SETTLED, self._fall_silent
         match self.phase:
             case Phase.ENTERING:
                 yield self._due, self._give_up
@@ -146,20 +187,48 @@ class Caller:
                 yield self._due, self._go_on
             case Phase.LISTENING:
                 yield self._loud_until + self.script.quiet, self._go_on
+            case Phase.PAUSING if self._agenda.due is None:
+                yield self._due, self._give_in
         # Last: what begins now is in the slot that is due now.
         if (due := self.microphone.due) is not None:
             yield due, self._fill_slot
 
     def _run(self, now: float) -> None:
         """Does all that is due, each at its own time, however late the call comes."""
-        while True:
-            due, act = min(self._timers(), key=lambda timer: timer[0], default=(now, None))
-            if act is None or due > now:
-                return
-            act(due)
+        while self._act is not None and self._next <= now:
+            self._now = self._next
+            self._act(self._next)
+            self._look()
+
+    def _look(self) -> None:
+        """Works out what is due next; the first of the timers, where several are due together."""
+        self._next, self._act = NEVER, None
+        for due, act in self._timers():
+            if due < self._next:
+                self._next, self._act = due, act
 
     def _move(self, trigger: Trigger) -> None:
         self.phase = after(self.phase, trigger)
+
+    # --- moments ------------------------------------------------------------
+
+    def _interrupts(self, reply: HeardReply) -> bool:
+        return self._interruption is not None and self._interruption.reply is reply
+
+    @property
+    def _measuring(self) -> bool:
+        return self._interruption is not None and self._interruption.measuring
+
+    def _watch(self, event: Event) -> None:
+        for moment in moments_in(event, self._now - self._opened, self.provider.format):
+            self._keep(moment)
+
+    def _happened(self, name: str, at: float) -> None:
+        self._keep(Moment(name, at - self._opened))
+
+    def _keep(self, moment: Moment) -> None:
+        self.account.moments.append(moment)
+        self._agenda.happened(moment.name, self._opened + moment.at)
 
     # --- beginning and end ------------------------------------------------------------
 
@@ -167,6 +236,8 @@ class Caller:
         self._opened = self.account.opened = now
         self._due = now + self.script.ready_patience
         self.playback.open(now)
+        self._agenda.open(now)
+        self._watch(Opened())
         self._move(Trigger.OPEN)
         self._say(self._opening)
         if self.provider.ready is None:
@@ -176,8 +247,10 @@ class Caller:
         """The provider takes audio from here on: the microphone opens."""
         self._due = now + self.script.lead
         self.was_let_in = True
+        self._mic_opened = now
         self.microphone.open(self._opened, now)
         self._move(Trigger.TAKE_OVER if self.script.live else Trigger.LET_IN)
+        self._happened(READY, now)
 
     def _give_up(self, at: float) -> None:
         limit = self.script.ready_patience
@@ -191,8 +264,10 @@ class Caller:
 
     def _finish(self, at: float) -> None:
         self._say(self.microphone.close(at))
+        # An agent that is hung up on did not stop.
+        self._sounding = False
         self._silence_agent(at)
-        if self._barge_in.measuring:
+        if self._measuring:
             self._settle(at)
         self.account.over = at
         self._move(Trigger.END)
@@ -200,11 +275,12 @@ class Caller:
     # --- what comes in ------------------------------------------------------------
 
     def _take(self, event: Event, now: float) -> None:
+        self.account.saw(event)
+        if type(event) in MOMENTOUS and type(event) is not Opened:
+            self._watch(event)
         match event:
             case Opened():
                 self._open(now)
-            case AgentAudioSent():
-                self._hear(event, now)
             case Interrupted():
                 self._silence_agent(now)
                 self._end_reply()
@@ -234,41 +310,73 @@ class Caller:
     def _fill_slot(self, at: float) -> None:
         self._say(self.microphone.take(muted=self._muted(at)))
         if self.phase is Phase.SPEAKING and not self.microphone.speaking:
-            self._due = at + self.script.patience
-            self._move(Trigger.SPOKEN)
-            if self.account.answered:
-                # The agent was quicker than the silence at the end of the clip.
-                self._move(Trigger.SOUND)
+            self._end_clip(at)
+
+    def _end_clip(self, at: float) -> None:
+        assert self._current is not None
+        # Nobody answers silence.
+        self._due = at + (self.script.patience if self._current.is_speech else FRAME)
+        self._move(Trigger.SPOKEN)
+        if self.account.answered or (not self._current.is_speech and self._loud_until > at):
+            # The agent was quicker than the silence at the end of the clip.
+            self._move(Trigger.SOUND)
+        self._happened(SAID, at + FRAME)
 
     def _muted(self, now: float) -> bool:
         return self.script.half_duplex and self.playback.sounds(now)
 
     def _go_on(self, at: float) -> None:
-        """The turn is over: the next clip, or goodbye."""
+        """The turn is over: the next step that waited for it, or goodbye."""
         self._end_reply()
         self._current = None
-        if self._left:
-            self._speak(self._left.pop(0), at)
-        else:
+        self._due = at + self.script.patience
+        self._move(Trigger.LAPSE)
+        if self._agenda.is_done:
             self._hang_up(at, Closed(NORMAL, "", "caller"))
+        else:
+            self._happened(TURN_OVER, at)
+
+    def _give_in(self, at: float) -> None:
+        """The moment of the next step does not come."""
+        step = self._agenda.left[0]
+        self._hang_up(at, Closed(NORMAL, f"{step.after} did not come", "caller"))
+
+    def _take_step(self, at: float) -> None:
+        sounds = self.playback.sounds(at)
+        step = self._agenda.take()
+        self.account.steps.append(Taken(step, at - self._opened, sounds))
+        if step.clip is None:
+            self._hang_up(at, Closed(NORMAL, "", "caller"))
+        elif step.barge_in and sounds:
+            self._speak_over(step.clip, at)
+        else:
+            self._say(self.microphone.stop_speaking(at))
+            self._speak(step.clip, at)
 
     def _speak(self, clip: Clip, at: float) -> None:
-        self._turn += 1
+        if clip.is_speech:
+            self._turn += 1
+            self.account.names[self._turn] = clip.name
         self._current = clip
-        self.account.names[self._turn] = clip.name
         self.microphone.speak(clip, self._turn, at)
         self._move(Trigger.SPEAK)
 
+    def _speak_over(self, clip: Clip, at: float) -> None:
+        """Barge-in: whatever is being said is stopped, the clip is spoken over the agent."""
+        self._say(self.microphone.stop_speaking(at))
+        if self._reply is not None:
+            self._interruption = Interruption(self.provider.format, self._reply, self._turn + 1)
+        self._speak(clip.trimmed(), at)
+
     def _interrupt(self, at: float) -> None:
-        """Barge-in: whatever is being said is stopped, the next clip is spoken over the agent."""
+        """The script's barge-in: the next clip, whose turn it would not be yet."""
         if not self.playback.sounds(at) or not self.microphone.is_open:
             self._barge_in.missed()
             return
-        self._say(self.microphone.stop_speaking(at))
-        clip = self._left.pop(0) if self._left else self.script.stop
+        clip = self.script.stop if self._agenda.is_done else self._agenda.take().clip
         assert clip is not None
-        self._barge_in.spoken(self._turn + 1)
-        self._speak(clip.trimmed(), at)
+        self._barge_in.spoken()
+        self._speak_over(clip, at)
 
     # --- listening ------------------------------------------------------------
 
@@ -281,12 +389,24 @@ class Caller:
         reply.received += sample_count(audio.pcm)
         loud = audible(audio.pcm)
         # An agent whose stream never pauses answers where it is audible.
-        if fresh or (loud and reply is not self._barge_in.reply):
+        if fresh or (loud and not self._interrupts(reply)):
             self.account.sounded(placed.position)
         if loud:
             self._loud_until = self.playback.ends
-            self._barge_in.sounded(reply, placed.position)
             self._move(Trigger.SOUND)
+            if not reply.audible:
+                self._begin_to_sound(reply, placed.position)
+
+    def _begin_to_sound(self, reply: HeardReply, position: int) -> None:
+        reply.audible = self._sounding = True
+        first = reply.sounds_from(position, self.provider.format)
+        self._barge_in.sounded(reply, first)
+        self._happened(AGENT_STARTED, self._opened + self.provider.format.seconds(first))
+
+    def _fall_silent(self, at: float) -> None:
+        """No audible sample followed the last one for a while: there was no other."""
+        self._sounding = False
+        self._happened(AGENT_STOPPED, self._loud_until)
 
     def _reply_of(
         self, audio: AgentAudioSent, position: int, notes: Iterable[Note]
@@ -312,8 +432,12 @@ class Caller:
     def _silence_agent(self, now: float) -> None:
         """Whatever the loudspeaker has not played yet never sounds."""
         self._note_flush(self.playback.clear(now))
-        if self._barge_in.measuring:
-            self._say([self._barge_in.stopped(min(self.playback.next, self.playback.at(now)))])
+        stop = min(self.playback.next, self.playback.at(now))
+        if self._interruption is not None and self._interruption.measuring:
+            self._say([self._interruption.stopped(stop)])
+        if self._sounding and self._loud_until > now:
+            self._loud_until = now
+            self._fall_silent(now)
 
     def _note_flush(self, notes: Iterable[Any]) -> None:
         for note in notes:
@@ -323,5 +447,6 @@ class Caller:
 
     def _settle(self, at: float) -> None:
         """The loudspeaker stayed dry: that was the agent's last sample."""
-        self._say([self._barge_in.stopped(self.playback.next)])
+        assert self._interruption is not None
+        self._say([self._interruption.stopped(self.playback.next)])
         self._end_reply()

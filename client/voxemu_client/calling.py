@@ -23,22 +23,29 @@ from voxemu.errors import (
 )
 from voxemu.events import Event, MicrophoneCaptured, SettingSent
 from voxemu.provider import CallPlan, Provider
+from voxemu.scenario.reading import Scenario, load
+from voxemu.scenario.verdicts import Verdict
 from voxemu.wire import provider_named
 from voxemu_client.clips import load_clip
 from voxemu_client.dial import Outcome, Telephone
+from voxemu_client.judging import judged
+from voxemu_client.reporting import failed, report, verdict_lines
 from voxemu_client.script import Script
 from voxemu_client.silence import Silence
+from voxemu_client.staging import named, plan_of, script_of
 from voxemu_client.summary import (
     DONE,
     INTERRUPTED,
     OFF_THE_PAGE,
     UNREACHABLE,
     USAGE,
+    ending,
     summarise,
     verdict,
 )
 from voxemu_client.telling import JsonLines, ProgressLine, summary_lines
 
+PROVIDER = "lokutor"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 LOCAL_KEY = "local"
 # What the emulator takes on this machine, where any key that is not empty passes by default.
@@ -46,15 +53,31 @@ LOCAL_KEY = "local"
 
 def call(options: Mapping[str, Any], key: str | None) -> int:
     """Places the call; the exit code. Raises UsageError before anything is dialled."""
-    provider = provider_named(options["provider"])
-    plan = _plan(provider, options, key)
+    if options["scenario"] is not None:
+        return _call_by_scenario(options, _key(options, key))
+    provider = provider_named(options["provider"] or PROVIDER)
+    plan = _plan(provider, options, _key(options, key))
     script = _script(provider, options)
     return asyncio.run(_Run(provider, plan, script, options).run())
 
 
-def _plan(provider: Provider, options: Mapping[str, Any], key: str | None) -> CallPlan:
-    if key is None:
-        key = LOCAL_KEY if urlsplit(options["url"]).hostname in LOOPBACK else ""
+def _call_by_scenario(options: Mapping[str, Any], key: str) -> int:
+    scenario = load(named(options["scenario"]))
+    provider = scenario.provider(options["provider"])
+    if key in ("", LOCAL_KEY):
+        key = scenario.table.caller.key or key
+    plan = plan_of(scenario, provider, options["url"].strip(), key=key, agent=options["agent"])
+    script = script_of(scenario, provider)
+    return asyncio.run(_Run(provider, plan, script, options, scenario).run())
+
+
+def _key(options: Mapping[str, Any], key: str | None) -> str:
+    if key is not None:
+        return key
+    return LOCAL_KEY if urlsplit(options["url"]).hostname in LOOPBACK else ""
+
+
+def _plan(provider: Provider, options: Mapping[str, Any], key: str) -> CallPlan:
     wanted = {
         "prompt": options["prompt"],
         "voice": options["voice"],
@@ -85,8 +108,14 @@ def _script(provider: Provider, options: Mapping[str, Any]) -> Script:
 
 class _Run:
     def __init__(
-        self, provider: Provider, plan: CallPlan, script: Script, options: Mapping[str, Any]
+        self,
+        provider: Provider,
+        plan: CallPlan,
+        script: Script,
+        options: Mapping[str, Any],
+        scenario: Scenario | None = None,
     ) -> None:
+        self._scenario = scenario
         self._provider = provider
         self._plan = plan
         self._script = script
@@ -189,19 +218,30 @@ class _Run:
     # --- the end ------------------------------------------------------------
 
     def _tell(self, outcomes: list[Outcome], error: VoxemuError | None) -> int:
-        code, reason = self._verdict(outcomes, error)
+        verdicts = self._judged(outcomes)
+        code, reason = self._verdict(outcomes, error, verdicts)
         summary = summarise(self._provider, self._plan, outcomes, code, reason)
+        if self._scenario is not None and outcomes:
+            judgement = report(outcomes[-1].caller, verdicts)
+            summary |= {"scenario": self._scenario.name, "ending": ending(outcomes[-1]), **judgement}
         if self._progress is not None:
             self._progress.erase()
         if self._lines is not None:
             self._lines.write(summary)
         elif outcomes:
-            sys.stdout.write("\n".join(summary_lines(summary)) + "\n")
+            sys.stdout.write("\n".join([*summary_lines(summary), *verdict_lines(verdicts)]) + "\n")
         if code not in (DONE, INTERRUPTED) and self._lines is None:
             sys.stderr.write(f"emu client: {reason}\n")
         return code
 
-    def _verdict(self, outcomes: list[Outcome], error: VoxemuError | None) -> tuple[int, str]:
+    def _judged(self, outcomes: list[Outcome]) -> list[Verdict]:
+        if self._scenario is None or not outcomes:
+            return []
+        return judged(self._scenario, outcomes[-1].caller)
+
+    def _verdict(
+        self, outcomes: list[Outcome], error: VoxemuError | None, verdicts: list[Verdict]
+    ) -> tuple[int, str]:
         if self._interrupted:
             return INTERRUPTED, "interrupted"
         if error is not None:
@@ -209,6 +249,8 @@ class _Run:
             if isinstance(error, Refused) and not self._plan.key:
                 return code, f"{error}; no key was given (--key, --key-file or EMU_KEY)"
             return code, str(error)
+        if self._scenario is not None:
+            return verdict(outcomes, self._script, failed(verdicts), has_verdicts=True)
         return verdict(outcomes, self._script)
 
 

@@ -14,10 +14,15 @@ import click
 from voxemu.errors import UsageError
 
 RECORDINGS = "./recordings"
+SAID_BY_SCENARIO = (
+    *("say", "mic", "half_duplex", "barge_in", "silence", "rate", "reconnect"),
+    *("prompt", "voice", "language", "max_context"),
+)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--provider", default="lokutor", show_default=True, metavar="ID", help="Whose protocol.")
+@click.option("--provider", metavar="ID", help="Whose protocol.  [the scenario's, else lokutor]")
+@click.option("--scenario", metavar="FILE", help="What to say and when, and what to expect.")
 @click.option(
     "--url",
     default="http://127.0.0.1:8090",
@@ -53,13 +58,78 @@ RECORDINGS = "./recordings"
 )
 @click.option("--record", is_flag=False, flag_value=RECORDINGS, metavar="[DIR]", help="Record the call.")
 @click.option("--json", "as_json", is_flag=True, help="JSON lines on stdout, the summary last.")
-def client(**options: Any) -> None:
+@click.pass_context
+def client(ctx: click.Context, /, **options: Any) -> None:
     """Place a call with the reference client."""
     import os
 
     from voxemu_client.calling import call
 
+    if options["scenario"] is not None:
+        _refuse_beside_scenario(ctx)
     raise SystemExit(call(options, key_of(options, os.environ)))
+
+
+def _refuse_beside_scenario(ctx: click.Context) -> None:
+    """Raises UsageError for flags that say what a scenario says."""
+    said = [
+        "--" + name.replace("_", "-")
+        for name in SAID_BY_SCENARIO
+        if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    ]
+    if said:
+        raise UsageError(f"a scenario says what the user does: leave {', '.join(said)} out")
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("scenario", metavar="SCENARIO")
+@click.option("--provider", metavar="ID", help="Whose protocol.  [the scenario's]")
+@click.option(
+    "--record", is_flag=False, flag_value=RECORDINGS, metavar="[DIR]", help="Record the call below DIR."
+)
+@click.option(
+    "--end",
+    type=click.Choice(["caller", "provider", "both"]),
+    default="caller",
+    show_default=True,
+    help="Whose recording.",
+)
+@click.option("--latency", type=click.FloatRange(0, 10_000), metavar="MS", help="Of the pretend network.")
+@click.option("--jitter", type=click.FloatRange(0, 10_000), metavar="MS", help="At most, on top of it.")
+@click.option(
+    "--loss", type=click.FloatRange(0, 1, max_open=True), metavar="P", help="Share of messages sent twice."
+)
+@click.option("--cut", type=click.FloatRange(0, min_open=True), metavar="S", help="Cut the line there.")
+@click.option("--seed", type=int, metavar="N", help="Of noise, jitter and loss.  [the scenario's]")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+def rehearse(**options: Any) -> None:
+    """Run a scenario in virtual time: both ends, the real codecs, no sockets.
+
+    Exit codes: 0 every expectation was met; 1 one was not; 2 usage.
+    """
+    from voxemu_client.rehearsal_run import run
+
+    raise SystemExit(run(options))
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.option("--update", is_flag=True, help="Rewrite what differs, and show what changed.")
+@click.option("--junit", metavar="FILE", help="Write the outcome for a build server.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+def check(**options: Any) -> None:
+    """Rehearse golden recordings again and compare them to the sample.
+
+    A PATH is a golden's folder or one that holds some; ./recordings where none is given.
+
+    Exit codes: 0 all are the same; 1 one differs, and what was received lies beside it; 2 usage, or a file
+    that cannot be read; 5 nothing to check.
+    """
+    import os
+
+    from voxemu_client.check_run import run
+
+    raise SystemExit(run(options, os.environ))
 
 
 def key_of(options: Any, environ: Any) -> str | None:

@@ -266,7 +266,7 @@ def _settings(plan: CallPlan, script: Script) -> dict[str, Any]:
     """What was asked of this call, for the manifest."""
     return {
         "url": without_secrets(plan.url),
-        "clips": [clip.name for clip in script.clips],
+        "clips": [step.clip.name for step in script.plan if step.clip is not None],
         "rate": plan.rate,
         "silence": script.silence.mode,
         "keepalive": script.silence.every or None,

@@ -28,6 +28,8 @@ from voxemu_client.speech import Clip, spoken
 
 HELD = 1.0
 # Seconds of frames that wait while the line is congested.
+NEVER = 2**62
+# A sample that no clip has.
 STALLED = 0.5
 # Seconds without a block from a real microphone that are a gap.
 
@@ -155,7 +157,8 @@ class Microphone:
         assert self._start is not None, "the microphone is closed"
         behind = math.ceil((now - self._start) * self.rate / self._frame - 1e-6)
         self._slot = max(self._slot, behind)
-        self._utterance = _Utterance(turn, clip.pcm, *spoken(clip.pcm))
+        first, last = spoken(clip.pcm) if clip.is_speech else (NEVER, NEVER)
+        self._utterance = _Utterance(turn, clip.pcm, first, last)
 
     def stop_speaking(self, now: float) -> list[Event]:
         """Whatever is being said is broken off."""

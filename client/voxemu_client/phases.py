@@ -21,6 +21,8 @@ class Phase(Enum):
     # A reply is waited for.
     LISTENING = "listening"
     # The agent speaks, or has just done so.
+    PAUSING = "pausing"
+    # The turn is over, and the moment of the next step has not come.
     TALKING = "talking"
     # A real microphone: the user and nobody else knows whose turn it is.
     OVER = "over"
@@ -38,6 +40,8 @@ class Trigger(Enum):
     # The provider says that a reply is coming.
     SOUND = auto()
     # Agent audio came.
+    LAPSE = auto()
+    # What was waited for is over, or did not come.
     END = auto()
 
 
@@ -52,17 +56,26 @@ TRANSITIONS: dict[Phase, dict[Trigger, Phase]] = {
         Trigger.SPEAK: Phase.SPEAKING,
         Trigger.THOUGHT: Phase.AWAITING,
         Trigger.SOUND: Phase.LISTENING,
+        Trigger.LAPSE: Phase.PAUSING,
         Trigger.END: Phase.OVER,
     },
     Phase.SPEAKING: {Trigger.SPOKEN: Phase.AWAITING, Trigger.END: Phase.OVER},
     Phase.AWAITING: {
         Trigger.SPEAK: Phase.SPEAKING,
         Trigger.SOUND: Phase.LISTENING,
+        Trigger.LAPSE: Phase.PAUSING,
         Trigger.END: Phase.OVER,
     },
     Phase.LISTENING: {
         Trigger.SPEAK: Phase.SPEAKING,
         Trigger.THOUGHT: Phase.AWAITING,
+        Trigger.LAPSE: Phase.PAUSING,
+        Trigger.END: Phase.OVER,
+    },
+    Phase.PAUSING: {
+        Trigger.SPEAK: Phase.SPEAKING,
+        Trigger.THOUGHT: Phase.AWAITING,
+        Trigger.SOUND: Phase.LISTENING,
         Trigger.END: Phase.OVER,
     },
     Phase.TALKING: {Trigger.END: Phase.OVER},

@@ -8,6 +8,7 @@ from voxemu.audio import AudioFormat
 from voxemu.errors import UsageError
 from voxemu.events import RatesAnnounced
 from voxemu.provider import Provider
+from voxemu_client.agenda import Step
 from voxemu_client.playback import JITTER_BUFFER
 from voxemu_client.silence import CONTINUOUS, Silence
 from voxemu_client.speech import Clip
@@ -34,18 +35,27 @@ class Script:
     # From the open microphone to the first clip.
     quiet: float = 1.0
     # After a reply has played out; then the turn is over.
+    steps: tuple[Step, ...] = ()
+    # In place of clips: each at its own moment.
     patience: float = 10.0
     # For a reply to begin.
     ready_patience: float = 10.0
     # For the provider to let audio in.
 
     def __post_init__(self) -> None:
+        if self.steps and (self.live or self.clips or self.barge_in is not None):
+            raise UsageError("a scenario says what the user does: leave --say, --mic and --barge-in out")
         if self.live and (self.clips or self.barge_in is not None):
             raise UsageError("a microphone speaks for itself: give --mic, or --say and --barge-in")
         if self.barge_in is not None and self.half_duplex:
             raise UsageError("--half-duplex waits for the agent, --barge-in interrupts it: give one of them")
         if self.barge_in is not None and not 0 <= self.barge_in <= 600:
             raise UsageError(f"--barge-in must be 0 to 600 seconds, not {self.barge_in:g}")
+
+    @property
+    def plan(self) -> tuple[Step, ...]:
+        """What the user does: the steps, or the clips as turns, one after the other."""
+        return self.steps or tuple(Step(clip) for clip in self.clips)
 
     def sending_rate(self, provider: Provider) -> int:
         """Raises UsageError for a rate that this provider could not be told."""

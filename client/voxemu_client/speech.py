@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from voxemu.audio import SAMPLE_BYTES, floats, sample_count
+from voxemu.audio import SAMPLE_BYTES, floats, peak, sample_count
 
 AUDIBLE = 0.01
 # Of full scale, about -40 dBFS. A quiet clip is judged by its own peak instead.
@@ -19,6 +19,8 @@ class Clip:
 
     name: str
     pcm: bytes
+    is_speech: bool = True
+    # False for silence that is said on purpose: it is no turn, and nobody answers it.
 
     def trimmed(self) -> Clip:
         """Without its leading silence."""
@@ -39,4 +41,4 @@ def spoken(pcm: bytes) -> tuple[int, int]:
 
 def audible(pcm: bytes) -> bool:
     """Whether an agent's chunk is more than silence."""
-    return bool(pcm) and float(abs(floats(pcm)).max()) > FAINT
+    return peak(pcm) > FAINT

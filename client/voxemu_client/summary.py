@@ -38,22 +38,26 @@ def lost(outcome: Outcome) -> ConnectionLost | Refused | None:
     return None
 
 
-def verdict(outcomes: list[Outcome], script: Script) -> tuple[int, str]:
-    """The exit code of calls that were connected, and why."""
+def verdict(
+    outcomes: list[Outcome], script: Script, unmet: str | None = None, *, has_verdicts: bool = False
+) -> tuple[int, str]:
+    """The exit code of calls that were connected, and why; ``unmet`` is an expectation of a scenario."""
     last = outcomes[-1]
     if (trouble := lost(last)) is not None:
         return UNREACHABLE, str(trouble)
     if (breach := next((found for each in outcomes if (found := broken(each))), None)) is not None:
         return OFF_THE_PAGE, f"the provider broke its protocol: {breach}"
+    if has_verdicts:
+        return (DONE, ending(last)) if unmet is None else (FAILED, unmet)
     if script.barge_in is not None and all(each.caller.account.barge_in is None for each in outcomes):
         return FAILED, f"no reply lasted {script.barge_in:g} s, so nobody was interrupted"
     turns = [turn for each in outcomes for turn in each.caller.account.turns]
     if turns and all(turn.reply is None for turn in turns):
-        return FAILED, f"the agent never answered: {_ending(last)}"
-    return DONE, _ending(last)
+        return FAILED, f"the agent never answered: {ending(last)}"
+    return DONE, ending(last)
 
 
-def _ending(last: Outcome) -> str:
+def ending(last: Outcome) -> str:
     ended, closed = last.caller.account.ended, last.closed
     if ended is not None:
         return f"the provider ended the session: {ended.reason or ended.cause}"

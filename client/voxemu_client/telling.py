@@ -131,7 +131,7 @@ def summary_lines(summary: Mapping[str, Any]) -> list[str]:
     lines += [f"  error      {printable(text)}" for text in summary.get("errors", ())]
     if summary.get("reconnects"):
         lines.append(f"  reconnects {summary['reconnects']}")
-    lines.append(f"  ended      {printable(summary['reason'])}")
+    lines.append(f"  ended      {printable(summary.get('ending', summary['reason']))}")
     lines += [f"  recording  {path}" for path in summary.get("recordings", ())]
     return lines
 

@@ -97,6 +97,14 @@ class Resampler:
         return pcm16(self._stream.resample_chunk(floats(pcm), last=last))
 
 
+def peak(pcm: bytes) -> float:
+    """The largest sample either way, full scale 1.0; 0 for none."""
+    import numpy as np
+
+    ints = np.frombuffer(pcm, "<i2")
+    return max(int(ints.max()), -int(ints.min())) / 32768 if len(ints) else 0.0
+
+
 class Scale(Enum):
     """How a page turns int16 into floats and back."""
 

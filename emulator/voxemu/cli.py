@@ -1,10 +1,11 @@
-"""The command line: ``emu serve``, ``emu explain``, and the commands that other packages bring.
+"""The command line: ``emu serve``, ``emu exec``, ``emu explain``, and the commands that other packages bring.
 
 What a command needs is imported when it runs, so that ``emu --help`` answers at once.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -105,6 +106,21 @@ def serve(config: str | None, **flags: Any) -> None:
     raise SystemExit(run(config, os.environ, flags))
 
 
+@emu.command(
+    "exec",
+    params=[option for option in serve.params if option.name not in ("port", "ready_file", "json")],
+    context_settings={"allow_interspersed_args": False},
+)
+@click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="-- CMD …")
+def execute(config: str | None, command: tuple[str, ...], **flags: Any) -> None:
+    """Run CMD with an emulator beside it, on a free port that its environment names."""
+    import os
+
+    from voxemu.server.execute import execute as run
+
+    raise SystemExit(run(config, os.environ, flags, command))
+
+
 @emu.command()
 @click.argument("code", required=False)
 def explain(code: str | None) -> None:
@@ -115,8 +131,62 @@ def explain(code: str | None) -> None:
     click.echo(overview() if code is None else explained(code), nl=False)
 
 
+@emu.command()
+@click.argument("first", metavar="A")
+@click.argument("second", metavar="B")
+@click.option("--onset-ms", type=float, default=40.0, show_default=True, help="Of a start, either way.")
+@click.option("--level-db", type=float, default=1.0, show_default=True, help="Of a level, either way.")
+@click.option(
+    "--drop-ms", type=float, default=100.0, show_default=True, help="Of where something is cut off."
+)
+@click.option("--exact", is_flag=True, help="No tolerances: to the sample.")
+@click.option("--junit", metavar="FILE", help="Write the outcome for a build server.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+def compare(**options: Any) -> None:
+    """Compare two recordings of the same scenario, also live ones: what differs in B, first cause first.
+
+    Exit codes: 0 the same within the tolerances; 1 they differ; 2 a recording that cannot be read.
+    """
+    from voxemu.compare_run import run
+
+    raise SystemExit(run(options))
+
+
+@emu.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+def migrate(paths: tuple[str, ...]) -> None:
+    """Bring recordings of an older format version to this one's."""
+    from pathlib import Path
+
+    from voxemu.record.migration import migrate as migrated
+
+    for path in paths:
+        versions = migrated(Path(path))
+        click.echo(
+            f"{path}: " + (" -> ".join(versions) if len(versions) > 1 else f"is {versions[0]} already")
+        )
+
+
+@emu.group()
+def scenario() -> None:
+    """Scenario files."""
+
+
+@scenario.command()
+def schema() -> None:
+    """Print the JSON Schema of scenario files, for editors that check TOML as it is written."""
+    import json
+
+    from voxemu.scenario.format import json_schema
+
+    click.echo(json.dumps(json_schema(), indent=2))
+
+
 def main(args: list[str] | None = None) -> None:
     """The console script. Exit code 2 and a sentence for what the user got wrong."""
+    # Before NumPy is loaded. The products here are small: one core is faster, and sums come out alike
+    # however many cores there are.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         code = emu.main(args, prog_name="emu", standalone_mode=False)
     except click.exceptions.Abort:

@@ -61,8 +61,9 @@ class Tapped:
         return events
 
     def _show(self, event: Event, now: float, first: int = 0) -> None:
-        remarks = []
-        for at in range(first, len(self._taps)):
-            remarks += [(remark, at + 1) for remark in self._taps[at].saw(event, now)]
+        remarks: list[tuple[Note, int]] = []
+        for at, tap in enumerate(self._taps[first:] if first else self._taps, start=first + 1):
+            for remark in tap.saw(event, now):
+                remarks.append((remark, at))  # noqa: PERF401  there hardly ever is one
         for remark, behind in remarks:
             self._show(remark, now, behind)

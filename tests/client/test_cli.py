@@ -23,7 +23,6 @@ from voxemu.record import Recording
 from voxemu.server.config import load
 from voxemu.server.news import News
 from voxemu.server.run import running
-from voxemu.wire import PROVIDERS
 from voxemu_client import calling, cli, devices
 from voxemu_client.script import Script
 from voxemu_client.silence import CONTINUOUS, Silence
@@ -297,10 +296,42 @@ def test_a_microphone_and_a_loudspeaker_take_part_in_a_call(
 
 
 def test_no_key_is_made_up_for_a_host_that_is_not_this_machine() -> None:
-    options = dict.fromkeys(("prompt", "voice", "language", "max_context", "rate"), None)
-    options |= {"url": "https://voice.example.com", "agent": ""}
-    assert calling._plan(PROVIDERS["lokutor"], options, None).key == ""
+    options = {"url": "https://voice.example.com"}
+    assert calling._key(options, None) == ""
 
 
 def test_a_script_without_clips_is_a_call_of_nothing() -> None:
     assert Script().clips == ()
+
+
+# --- scenarios ------------------------------------------------------------------------------------------
+
+SCENARIO = """
+schema = "voxemu.scenario/1"
+provider = "workbuddy"
+[caller]
+quiet = 0.2
+[[caller.step]]
+say = "yes"
+[[expect]]
+event = "agent_audio_started"
+after = "turn_ended"
+within_ms = {limit}
+"""
+
+
+def test_a_scenario_is_called_and_its_verdicts_are_told(emu: Run, url: str, tmp_path: Path) -> None:
+    (tmp_path / "call.toml").write_text(SCENARIO.format(limit=5000))
+    code, out, _ = emu("--scenario", "call.toml", "--url", url)
+    assert code == 0
+    assert "  ok           agent_audio_started within 5000 ms of every turn_ended: " in out
+
+
+def test_a_scenario_that_is_not_met_is_exit_code_1_and_named(emu: Run, url: str, tmp_path: Path) -> None:
+    (tmp_path / "call.toml").write_text(SCENARIO.format(limit=1))
+    code, out, err = emu("--scenario", "call.toml", "--url", url, "--json")
+    summary = json.loads(out.splitlines()[-1])
+    assert code == summary["exit"] == 1
+    assert summary["reason"].startswith("agent_audio_started within 1 ms of every turn_ended: ")
+    assert [verdict["outcome"] for verdict in summary["verdicts"]] == ["failed"]
+    assert summary["scenario"] == "call"

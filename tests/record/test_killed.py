@@ -52,6 +52,7 @@ def test_a_killed_process_loses_at_most_a_tenth_of_a_second(tmp_path: Path, role
     recording = Recording.open(tmp_path)
     at_least = 2 * max(0, shown * FRAME - TENTH)
     whole = samples(0, (shown + 10) * FRAME)
+    assert recording.agent_wire is not None
     assert min(len(recording.left), len(recording.right), len(recording.agent_wire)) >= at_least
     assert whole.startswith(recording.agent_wire)
     assert recording.left[:at_least] == recording.right[:at_least] == whole[:at_least]

@@ -12,7 +12,8 @@ from voxemu.errors import Refused, SettingsError
 from voxemu.provider import Key
 from voxemu.server.config import Config, ConfiguredKey, load
 from voxemu.server.run import check_ahead
-from voxemu.server.schema import field_names, settings_types
+from voxemu.server.schema import settings_types
+from voxemu.tables import field_names
 from voxemu.wire import PROVIDERS
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from voxemu.agents.named import Echo, Greeter, Loopback, Tone, known_agents, make_agent, names_an_agent
-from voxemu.agents.sounds import chime, sine
+from voxemu.agents.sounds import chime, noise, sine
 
 __all__ = [
     "Echo",
@@ -14,5 +14,6 @@ __all__ = [
     "known_agents",
     "make_agent",
     "names_an_agent",
+    "noise",
     "sine",
 ]

@@ -30,6 +30,17 @@ def sine(format: AudioFormat, hertz: float, seconds: float) -> bytes:
     return pcm16(wave.astype(np.float32))
 
 
+def noise(format: AudioFormat, seconds: float, level: float, seed: int) -> bytes:
+    """White noise of this RMS (full scale 1.0), the same for the same seed on every machine."""
+    import numpy as np
+
+    # The generator's raw bytes are stable between versions of NumPy, its distributions are not.
+    dice = np.random.default_rng(seed)
+    drawn = np.frombuffer(dice.bytes(2 * format.samples(seconds)), "<i2")
+    # Evenly spread samples have 1/√3 of their peak as RMS.
+    return pcm16((drawn / np.float32(32768) * np.float32(level * math.sqrt(3))).astype(np.float32))
+
+
 def chime(format: AudioFormat) -> bytes:
     """Two notes: what a greeting sounds like when only its text is known."""
     return sine(format, 660.0, 0.25) + sine(format, 880.0, 0.35)

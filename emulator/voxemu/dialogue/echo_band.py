@@ -116,8 +116,10 @@ class EchoBand:
     def _best_offset(self, mic: Floats, ref: Floats) -> int:
         """Where in `ref` a stretch resembles `mic` most, with room around it for the long filter."""
         mic, ref = _emphasised(mic), _emphasised(ref)
-        spectrum = np.fft.rfft(ref) * np.conj(np.fft.rfft(mic, len(ref)))
-        alike = np.fft.irfft(spectrum, len(ref))[: len(ref) - len(mic) + 1]
+        # Of a length that is transformed quickly; the lags looked at do not wrap around.
+        size = 1 << (len(ref) - 1).bit_length()
+        spectrum = np.fft.rfft(ref, size) * np.conj(np.fft.rfft(mic, size))
+        alike = np.fft.irfft(spectrum, size)[: len(ref) - len(mic) + 1]
         energy = np.concatenate(([0.0], np.cumsum(ref.astype(np.float64) ** 2)))
         stretch = energy[len(mic) :] - energy[: -len(mic)]
         likeness = alike * alike / (stretch + ROOM_NOISE * len(mic))

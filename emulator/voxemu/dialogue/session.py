@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import traceback
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 from voxemu.agent import (
@@ -80,6 +80,7 @@ from voxemu.events import (
 )
 from voxemu.provider import Provider
 
+NEVER = float("inf")
 Cause = Literal["agent_left", "closed", "shutdown"]
 
 
@@ -95,6 +96,9 @@ class Session:
         self.session_id = session_id
         self.call = Call(provider.format)
         self.state = State.NEW
+        self._due = NEVER
+        self._act: Callable[[float], None] | None = None
+        # What is due next; worked out whenever something has happened.
         self._out: list[Event] = []
         self._context = settings.max_context
         self._input_rate = settings.input_rate or provider.format.rate
@@ -114,7 +118,7 @@ class Session:
 
     @property
     def deadline(self) -> float | None:
-        return min((due for due, _ in self._timers()), default=None)
+        return None if self._act is None else self._due
 
     def receive(self, event: Event, now: float) -> list[Event]:
         if self.state is State.NEW:
@@ -124,6 +128,7 @@ class Session:
             self._run(now)
             if not self._over:
                 self._take(event, now)
+        self._look()
         return self._said()
 
     def advance(self, now: float) -> list[Event]:
@@ -138,7 +143,7 @@ class Session:
         out, self._out = self._out, []
         return out
 
-    def _timers(self) -> Iterable[tuple[float, Any]]:
+    def _timers(self) -> Iterator[tuple[float, Callable[[float], None]]]:
         """What is due when, and who sees to it."""
         if self.state in (State.NEW, State.ENDED):
             return
@@ -157,11 +162,16 @@ class Session:
 
     def _run(self, now: float) -> None:
         """Does all that is due, each at its own time, however late the call comes."""
-        while True:
-            due, act = min(self._timers(), key=lambda timer: timer[0], default=(None, None))
-            if due is None or act is None or due > now:
-                return
-            act(due)
+        while self._act is not None and self._due <= now:
+            self._act(self._due)
+            self._look()
+
+    def _look(self) -> None:
+        """Works out what is due next; the first of the timers, where several are due together."""
+        self._due, self._act = NEVER, None
+        for due, act in self._timers():
+            if due < self._due:
+                self._due, self._act = due, act
 
     def _move(self, trigger: Trigger) -> None:
         self.state = after(self.state, trigger)
@@ -189,6 +199,7 @@ class Session:
         self._move(Trigger.OPEN)
         self._out += [SessionStarted(self.session_id), RatesDeclared(provider.format.rate, self._input_rate)]
         self._ready_at = now + settings.ready_delay
+        self._look()
         self._run(now)
 
     def _frame_samples(self) -> int:

@@ -93,6 +93,7 @@ class Detector:
         self._settings = settings
         self._size = max(1, round(settings.window * rate))  # samples in a window
         self._ones = np.ones(self._size)
+        self._zeros = bytes(2 * self._size)
         self._needed = max(1, math.ceil(round(settings.start_confirm * rate) / self._size))
         self._hangover = round(settings.hangover * rate)
         self._room = NoiseFloor(rate, settings.window)
@@ -160,11 +161,7 @@ class Detector:
         return ended
 
     def _hear(self, window: bytes) -> SpeechStarted | SpeechEnded | None:
-        samples = np.frombuffer(window, "<i2").astype(np.float64)
-        total = float(samples.dot(self._ones))
-        # Without the mean: an offset is no sound.
-        power = float(samples.dot(samples)) - total * total / self._size
-        level = math.sqrt(max(0.0, power) / self._size) / _FULL_SCALE
+        level = self._level(window)
         explained = False
         if self._guard is not None:
             self._guard.heard(window, self._done)
@@ -180,6 +177,15 @@ class Detector:
                 self._set_bars()
             return None
         return self._wait(level, window)
+
+    def _level(self, window: bytes) -> float:
+        """RMS of full scale, without the mean: an offset is no sound."""
+        if window == self._zeros:
+            return 0.0
+        samples = np.frombuffer(window, "<i2").astype(np.float64)
+        total = float(samples.dot(self._ones))
+        power = float(samples.dot(samples)) - total * total / self._size
+        return math.sqrt(max(0.0, power) / self._size) / _FULL_SCALE
 
     def _wait(self, level: float, window: bytes) -> SpeechStarted | None:
         """Not yet speech: a run of loud windows. One weaker window is forgiven, no two of them in a row."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from random import Random
 
 BROKEN = 1006
+NEVER = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +169,7 @@ class Rehearsal:
 
 
 def _late(at: float | None) -> float:
-    return float("inf") if at is None else at
+    return NEVER if at is None else at
 
 
 def rehearse(caller: Engine, session: Engine, provider: Provider, **how: Any) -> Rehearsed:

@@ -55,7 +55,9 @@ class Account:
     # Milliseconds and position.
 
 
-def opening(provider: Provider, role: Role, facts: CallFacts, mask: Mask) -> dict[str, Any]:
+def opening(
+    provider: Provider, role: Role, facts: CallFacts, mask: Mask, *, wire_track: bool = True
+) -> dict[str, Any]:
     """The manifest as far as it is known at the start."""
     return {
         "schema": SCHEMA,
@@ -70,6 +72,7 @@ def opening(provider: Provider, role: Role, facts: CallFacts, mask: Mask) -> dic
         },
         "role": role.value,
         "rate": provider.format.rate,
+        "wire_track": wire_track,
         "agent": mask.text(facts.agent),
         "session_id": mask.text(facts.session_id),
         "started": facts.started,

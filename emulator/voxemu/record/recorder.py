@@ -43,7 +43,7 @@ from voxemu.record.manifest import Account, CallFacts, counts, ending, opening
 from voxemu.record.masking import Mask
 from voxemu.record.placing import Placement, whole
 from voxemu.record.timeline import TimelineFile
-from voxemu.record.wav import WavFile
+from voxemu.record.wav import DigestOnly, WavFile
 
 BATCH = 0.075
 # Seconds between two writes: with frames of 20 ms a write falls due every 80, so 100 are never lost.
@@ -57,7 +57,9 @@ class Recorder:
 
     A disk that is full or read-only: the constructor raises RecordingError; later ``saw`` answers one
     ``RecordingFailed``, ``failure`` holds the error, what was written stays, and the call goes on. Only
-    the constructor raises. ``words`` as for ``TimelineFile``.
+    the constructor raises. ``words`` as for ``TimelineFile``. Without ``wire_track`` there is no
+    agent-wire.wav, only its digest. ``batch`` is how many seconds may pass between two writes: a rehearsal,
+    which nobody kills in the middle, may take longer; the files are the same in the end.
     """
 
     def __init__(
@@ -67,10 +69,14 @@ class Recorder:
         role: Role,
         facts: CallFacts | None = None,
         words: Codec | None = None,
+        *,
+        wire_track: bool = True,
+        batch: float = BATCH,
     ) -> None:
         self.directory = directory
         self.failure: RecordingError | None = None
         self.closed = False
+        self._wire_track = wire_track
         self._provider = provider
         self._role = role
         self._facts = facts or CallFacts()
@@ -83,14 +89,16 @@ class Recorder:
         self._account = Account()
         self._t0: float | None = None
         self._last_write = 0.0
-        self._batch_samples = provider.format.samples(BATCH_SAMPLES)
+        self._batch = batch
+        self._batch_samples = provider.format.samples(batch / BATCH * BATCH_SAMPLES)
         self._arrived: list[bytes] = []
         # For agent-wire.wav, since the last write.
         self._failure_told = False
         self._acts = self._actions()
         with ExitStack() as files:
             self._call = files.enter_context(closing(WavFile(directory / CALL, rate, 2)))
-            self._wire = files.enter_context(closing(WavFile(directory / WIRE, rate, 1)))
+            wire = WavFile(directory / WIRE, rate, 1) if wire_track else DigestOnly()
+            self._wire = files.enter_context(closing(wire))
             timeline = TimelineFile(directory / TIMELINE, provider, role, self._mask, words)
             self._timeline = files.enter_context(closing(timeline))
             self._write_opening()
@@ -99,9 +107,12 @@ class Recorder:
     # --- the tap -------------------------------------------------------------------------------------------
 
     def saw(self, event: Event, now: float) -> Iterable[Note]:
-        if self._runs:
-            self._guarded(lambda: self._saw(event, now))
-        return self._told()
+        if self.failure is None and not self.closed:
+            try:
+                self._saw(event, now)
+            except Exception as error:
+                self._stop(error)
+        return self._told() if self.failure is not None else ()
 
     def settle(self, now: float) -> Iterable[Note]:
         """Writes what is due, for a shell whose timer runs while no event comes."""
@@ -136,11 +147,14 @@ class Recorder:
         try:
             act()
         except Exception as error:
-            # Also a bug of ours: whoever records must not be able to break the call. It is told, not hidden.
-            if self.failure is None:
-                text = str(error) if isinstance(error, RecordingError) else f"{type(error).__name__}: {error}"
-                self.failure = RecordingError(f"the recording in {self.directory} stopped: {text}")
-                self.failure.__cause__ = error
+            self._stop(error)
+
+    def _stop(self, error: Exception) -> None:
+        """Also for a bug of ours: whoever records must not break the call. It is told, not hidden."""
+        if self.failure is None:
+            text = str(error) if isinstance(error, RecordingError) else f"{type(error).__name__}: {error}"
+            self.failure = RecordingError(f"the recording in {self.directory} stopped: {text}")
+            self.failure.__cause__ = error
 
     def _told(self) -> tuple[Note, ...]:
         if self.failure is None or self._failure_told:
@@ -164,7 +178,7 @@ class Recorder:
         if isinstance(event, Note):
             self._figures.saw(event)
         if (
-            now - self._last_write >= BATCH
+            now - self._last_write >= self._batch
             or self._left.unwritten >= self._batch_samples
             or self._right.unwritten >= self._batch_samples
             or kind is Closed
@@ -300,7 +314,8 @@ class Recorder:
         if not facts.session_id:
             facts = replace(facts, session_id=self._account.session_id)
         failure = None if self.failure is None else self._mask.text(str(self.failure))
-        return {**opening(self._provider, self._role, facts, self._mask), "failure": failure}
+        said = opening(self._provider, self._role, facts, self._mask, wire_track=self._wire_track)
+        return {**said, "failure": failure}
 
     def _write_opening(self) -> None:
         write_json(self.directory / MANIFEST, self._opening())

@@ -8,6 +8,7 @@ from typing import Any
 
 from voxemu.audio import AudioFormat
 from voxemu.errors import RecordingError
+from voxemu.record import migration
 from voxemu.record.folder import CALL, MANIFEST, TIMELINE, WIRE, read_json
 from voxemu.record.manifest import SCHEMA
 from voxemu.record.timeline import ReadTimeline, read_timeline
@@ -16,7 +17,7 @@ from voxemu.record.wav import channel, read_wav
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """The four files of a recording; audio is PCM16 at ``format``.
+    """The files of a recording; audio is PCM16 at ``format``.
 
     ``complete`` is false for one whose recorder was killed or failed: its manifest is the provisional one.
     """
@@ -29,7 +30,8 @@ class Recording:
     # What the user sent.
     right: bytes
     # What the user heard.
-    agent_wire: bytes
+    agent_wire: bytes | None
+    # None where only its digest was kept.
 
     @property
     def complete(self) -> bool:
@@ -42,15 +44,26 @@ class Recording:
             raise RecordingError(f"{path} is no recording: give the directory that holds {MANIFEST}")
         manifest = read_json(path / MANIFEST)
         if manifest.get("schema") != SCHEMA:
-            raise RecordingError(
-                f"{path / MANIFEST}: schema {manifest.get('schema')!r} is not {SCHEMA!r}, "
-                "the one this voxemu reads"
-            )
+            raise RecordingError(_other_version(path, manifest.get("schema")))
         timeline = read_timeline(path / TIMELINE)
         rate, stereo = _audio(path / CALL, 2)
-        _, wire = _audio(path / WIRE, 1)
+        wire = _audio(path / WIRE, 1)[1] if manifest.get("wire_track", True) else None
         left, right = (channel(stereo, index, 2) for index in range(2))
         return cls(path, manifest, timeline, AudioFormat(rate), left, right, wire)
+
+
+def _other_version(path: Path, schema: object) -> str:
+    """With the way out: an older recording is migrated, a newer one needs a newer voxemu."""
+    family, _, version = str(schema).rpartition("/")
+    own, _, ours = SCHEMA.rpartition("/")
+    said = f"{path / MANIFEST}: schema {schema!r} is not {SCHEMA!r}, the one this voxemu reads"
+    if family != own or not version.isdecimal():
+        return said
+    if int(version) > int(ours):
+        return f"{said}; a newer voxemu wrote it: update this one"
+    if schema in migration.STEPS:
+        return f"{said}; `emu migrate {path}` brings it to that"
+    return f"{said}, and there is no migration from it: record the call again"
 
 
 def _audio(path: Path, channels: int) -> tuple[int, bytes]:

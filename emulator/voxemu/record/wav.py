@@ -127,6 +127,25 @@ class WavFile:
             )
 
 
+class DigestOnly:
+    """In the place of a one-channel WavFile whose samples nobody keeps: their digest alone."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+
+    def append(self, pcm: bytes) -> None:
+        self._digest.update(pcm)
+
+    def declare(self) -> None:
+        """There is no header."""
+
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+    def close(self) -> None:
+        """There is no file."""
+
+
 def read_wav(path: Path) -> tuple[int, int, bytes]:
     """Rate, channels and interleaved PCM16. Raises RecordingError."""
     import soundfile

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from voxemu.provider import Answered, Asked, Provider
+from voxemu.provider import Answered, Asked, Desk, Provider
 from voxemu.server.answers import answer, as_json, error_in, expected, guarding
 from voxemu.server.calls import Calls
 from voxemu.server.config import Config
@@ -31,6 +31,16 @@ class Server:
     config: Config
     news: News
     timing: Timing
+    desk: Desk
+
+    def adopt(self, config: Config) -> None:
+        """Other agents, keys, limits and settings for the calls to come.
+
+        What the server was built with stays: its addresses and providers, who may come in, the size of a
+        body, and how many starts may wait.
+        """
+        self.config.adopt(config)
+        self.desk.keys = config.key_ring()
 
 
 def build(config: Config, news: News, timing: Timing | None = None) -> Server:
@@ -47,7 +57,7 @@ def build(config: Config, news: News, timing: Timing | None = None) -> Server:
     Control(registry, timing).add_to(app.router)
     for provider in config.providers.values():
         Reception(provider, config, desk, calls, news).add_to(app.router)
-    return Server(app, calls, registry, config, news, timing)
+    return Server(app, calls, registry, config, news, timing, desk)
 
 
 class Reception:

@@ -17,10 +17,10 @@ from voxemu.drive.websocket import AiohttpSocket
 from voxemu.engine import Engine, Tap, Tapped
 from voxemu.errors import Refused, VoxemuError
 from voxemu.events import Closed, EndAsked, ErrorReported, Event, Opened
+from voxemu.greeting import greeted
 from voxemu.lint import finding
 from voxemu.provider import Admission, Answered, Asked, Codec, Key, Message, Provider, Role, TokenAwaited
 from voxemu.server.config import Config
-from voxemu.server.greeting import greeted
 from voxemu.server.issuing import Chance, WatchedDesk
 from voxemu.server.news import News
 from voxemu.server.registry import Record, Registry
@@ -147,6 +147,7 @@ class Calls:
     def ended(self, record: Record, closed: Closed) -> None:
         self._taps.over(record, closed, record.clock.now())
         self._registry.ended(record)
+        self._news.ended(record)
 
     def never_began(self, provider: Provider, closed: Closed) -> None:
         if closed.by == "provider":

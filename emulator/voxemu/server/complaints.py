@@ -12,7 +12,8 @@ from voxemu.dialogue.settings import DialogueSettings
 from voxemu.errors import AudioError, UsageError, meant
 from voxemu.server.addresses import is_loopback
 from voxemu.server.ladder import Gathered, Location, sentence
-from voxemu.server.schema import AgentTable, KeyTable, Settings, field_names, settings_types
+from voxemu.server.schema import AgentTable, KeyTable, Settings, settings_types
+from voxemu.tables import field_names
 from voxemu.wire import provider_named
 
 

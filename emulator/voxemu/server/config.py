@@ -15,7 +15,8 @@ from voxemu.provider import Key, KeyRing, Provider
 from voxemu.server.addresses import is_loopback
 from voxemu.server.complaints import impossible, out_of_range, said_in, sentences
 from voxemu.server.ladder import Gathered, Location, gather
-from voxemu.server.schema import Settings, field_names, table_name
+from voxemu.server.schema import Settings
+from voxemu.tables import field_names, table_name
 from voxemu.wire import PROVIDERS
 
 DEFAULT_AGENT = "echo"
@@ -56,6 +57,13 @@ class Config:
     """Everything the server was told. Made by ``load``."""
 
     def __init__(self, settings: Any, found: Gathered) -> None:
+        self._take(settings, found)
+
+    def adopt(self, other: Config) -> None:
+        """Says from now on what ``other`` says; calls that have begun keep what they were given."""
+        self._take(other.settings, other._found)
+
+    def _take(self, settings: Any, found: Gathered) -> None:
         self.settings = settings
         self._found = found
         self._agents: dict[str, int] = {table.name: at for at, table in enumerate(settings.agent_tables)}

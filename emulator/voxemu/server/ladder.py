@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from voxemu.agents import names_an_agent
 from voxemu.errors import SettingsError, meant
 from voxemu.server.schema import field_at
+from voxemu.tables import worded
 
 PREFIX = "EMU_"
 NOT_OURS = ("EMU_KEY", "EMU_KEY_FILE", "EMU_URL", "EMU_CONFIG")
@@ -171,17 +172,5 @@ def _anchor(tree: dict[str, Any], folder: Path) -> None:
 
 
 def sentence(problem: Any, location: Location) -> str:
-    """What is wrong with a value, as pydantic found it, in our words; a key's value is never shown."""
-    if problem["type"] in ("model_type", "model_attributes_type"):
-        return "must be a table"
-    text: str = problem["msg"].removeprefix("Value error, ")
-    text = (
-        text.replace("Input should be", "must be")
-        .replace("a valid integer", "a whole number")
-        .replace("a valid ", "a ")
-    )
-    given = problem["input"]
-    secret = location[:1] in (("auth",), ("key",))
-    if secret or not isinstance(given, str | int | float) or problem["type"] == "missing":
-        return text
-    return f"{text}, not {given!r}"
+    """What is wrong with a value, in our words; a key's value is never shown."""
+    return worded(problem, secret=location[:1] in (("auth",), ("key",)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from io import StringIO
 from typing import Any, TextIO
 
 from voxemu.events import (
@@ -50,6 +51,9 @@ class News:
         elif (line := telling(event)) is not None:
             self._line(record, line)
 
+    def ended(self, record: Record) -> None:
+        """The session is over and its recording complete; the line about its close was said before."""
+
     def turned_away(self, provider: str, what: str, status: int, text: str) -> None:
         """Somebody was refused before there was a session."""
         if self.as_json:
@@ -89,6 +93,16 @@ class News:
         except (OSError, ValueError):
             # The reader has gone; whoever pipes us into `head` wants the calls to go on.
             self._out = None
+
+
+class Silence(News):
+    """For a server that somebody else's output must not be mixed with."""
+
+    def __init__(self) -> None:
+        super().__init__(StringIO(), as_json=False)
+
+    def _write(self, line: str) -> None:
+        return
 
 
 def telling(event: Event) -> str | None:

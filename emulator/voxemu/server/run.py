@@ -20,11 +20,11 @@ from aiohttp import web
 from voxemu import __version__
 from voxemu.audio import AudioFormat
 from voxemu.errors import SettingsError, UsageError
+from voxemu.greeting import greeting_sound
 from voxemu.server.addresses import bound_socket, tls_context, url_of
 from voxemu.server.answers import Quietly
 from voxemu.server.app import Server, build
 from voxemu.server.config import Config, load
-from voxemu.server.greeting import greeting_sound
 from voxemu.server.news import News
 from voxemu.server.timing import Timing
 

@@ -1,44 +1,28 @@
 """What may be set: the tables of ``emu.toml``.
 
-The dialogue's and the providers' tables are made from their own dataclasses, so a setting is declared once,
-where it is used. Every field may be left out; what was said is ``model_dump(exclude_unset=True)``. Ranges
-that those dataclasses check themselves are tried in ``complaints``.
+The dialogue's and the providers' tables are made from their own dataclasses (``voxemu.tables``). Every field
+may be left out; what was said is ``model_dump(exclude_unset=True)``. Ranges that those dataclasses check
+themselves are tried in ``complaints``.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from types import NoneType
-from typing import Annotated, Any, Literal, get_args, get_type_hints
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
+from pydantic import BeforeValidator, Field, create_model
 from pydantic.functional_validators import AfterValidator
 
 from voxemu.dialogue.settings import DialogueSettings
+from voxemu.tables import Table, or_off, table_name, table_of
 from voxemu.wire import PROVIDERS
-
-
-class Table(BaseModel):
-    """Strict: a number in quotes is no number. Variables and flags are read beforehand, by ``ladder``."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
 
 # --- kinds of values ------------------------------------------------------------------------------------
 
 
 def _listed(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
-def _or_off(value: Any) -> Any:
-    """TOML has no null: a limit is taken away with ``false`` or ``"off"``."""
-    return None if value is False or value in ("off", "none") else value
-
-
-def _digits(value: Any) -> Any:
-    return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
 def _stripped(value: str) -> str:
@@ -100,33 +84,8 @@ def settings_types() -> dict[str, type[Any]]:
     return {"lyzr_livekit": _LivekitSettings} | own
 
 
-def table_name(provider: str) -> str:
-    return provider.replace("-", "_")
-
-
-def field_names(kind: type[Any]) -> frozenset[str]:
-    return frozenset(field.name for field in fields(kind))
-
-
-def _table(name: str, *kinds: type[Any]) -> Any:
-    """A table with every field of these dataclasses, each of which may be left out."""
-    found: dict[str, Any] = {}
-    for kind in kinds:
-        hints = get_type_hints(kind)
-        found |= {field.name: (_annotated(hints[field.name]), None) for field in fields(kind)}
-    return create_model(name, __base__=Table, **found)
-
-
-def _annotated(hint: Any) -> Any:
-    if NoneType in get_args(hint):
-        return Annotated[hint, BeforeValidator(_or_off)]
-    if any(isinstance(choice, int) for choice in get_args(hint)):
-        return Annotated[hint, BeforeValidator(_digits)]
-    return hint
-
-
-DialogueTable = _table("dialogue", DialogueSettings)
-PROVIDER_TABLES = {name: _table(name, kind, DialogueSettings) for name, kind in settings_types().items()}
+DialogueTable = table_of("dialogue", DialogueSettings)
+PROVIDER_TABLES = {name: table_of(name, kind, DialogueSettings) for name, kind in settings_types().items()}
 
 # What may be set for everybody, for an agent and for a key.
 _SCOPED: dict[str, Any] = {
@@ -161,9 +120,9 @@ class LimitsTable(Table):
     # Seconds that a client may take none of them.
     sessions: Count = 1000
     unused_starts: Count = 1000
-    still: Annotated[float | None, BeforeValidator(_or_off)] = Field(default=300.0, gt=0, le=86_400)
+    still: Annotated[float | None, BeforeValidator(or_off)] = Field(default=300.0, gt=0, le=86_400)
     # Seconds that a client on the media clock may send nothing.
-    ping: Annotated[float | None, BeforeValidator(_or_off)] = Field(default=20.0, gt=0, le=3600)
+    ping: Annotated[float | None, BeforeValidator(or_off)] = Field(default=20.0, gt=0, le=3600)
 
 
 class KeyTable(Scoped):  # type: ignore[misc]

@@ -5,7 +5,7 @@ Whatever cannot be spelled raises ``LocalProtocolError``: it would be our bug, n
 
 from __future__ import annotations
 
-import base64
+import binascii
 import json
 from abc import ABC, abstractmethod
 from typing import Any
@@ -15,6 +15,8 @@ from voxemu.errors import AudioError, LocalProtocolError
 from voxemu.events import Downlink, Event, Uplink
 from voxemu.provider import Message, Role
 from voxemu.wire.reading import read
+
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 
 class DuplexCodec(ABC):
@@ -63,7 +65,7 @@ def sendable(pcm: bytes) -> bytes:
 
 
 def sendable_base64(pcm: bytes) -> str:
-    return base64.b64encode(sendable(pcm)).decode("ascii")
+    return binascii.b2a_base64(sendable(pcm), newline=False).decode("ascii")
 
 
 def sendable_rate(rate: int) -> int:
@@ -77,6 +79,6 @@ def sendable_rate(rate: int) -> int:
 def spell_json(**fields: Any) -> str:
     """Compact ASCII JSON; raises LocalProtocolError for what JSON cannot say."""
     try:
-        return json.dumps(fields, separators=(",", ":"), allow_nan=False)
+        return _ENCODER.encode(fields)
     except (TypeError, ValueError, RecursionError) as error:
         raise LocalProtocolError(f"tried to send what JSON cannot say: {error}") from None

@@ -1,0 +1,256 @@
+"""The scenario file: what may stand in it. ``schema = "voxemu.scenario/1"``; docs/regression.md shows one.
+
+Times are seconds, except where a name ends in ``_ms``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Discriminator, Field, Tag, create_model, model_validator
+
+from voxemu.agents import make_agent
+from voxemu.dialogue.settings import DialogueSettings
+from voxemu.errors import UsageError, meant
+from voxemu.scenario.moments import MOMENTS, TURN_OVER
+from voxemu.scenario.spoken import made
+from voxemu.tables import Table, table_name, table_of
+from voxemu.wire import PROVIDERS
+
+SCHEMA = "voxemu.scenario/1"
+
+# --- kinds of values ------------------------------------------------------------------------------------
+
+
+def _moment(value: str) -> str:
+    if value not in MOMENTS:
+        raise ValueError(f"there is no moment {value!r}; {meant(value, MOMENTS)}")
+    return value
+
+
+def _said(value: str) -> str:
+    try:
+        made(value)
+    except UsageError as error:
+        raise ValueError(str(error)) from None
+    if not value.strip():
+        raise ValueError("must be a prompt, an audio file, or a sound like tone:440:1")
+    return value
+
+
+def _agent(value: str) -> str:
+    try:
+        return make_agent(value).name
+    except UsageError as error:
+        raise ValueError(str(error)) from None
+
+
+def _provider(value: str) -> str:
+    if value not in PROVIDERS:
+        raise ValueError(f"there is no provider {value!r}; {meant(value, PROVIDERS)}")
+    return value
+
+
+def _pattern(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"is no regular expression: {error}") from None
+    return value
+
+
+MomentName = Annotated[str, AfterValidator(_moment), Field(json_schema_extra={"enum": list(MOMENTS)})]
+Seconds = Annotated[float, Field(ge=0, le=3600)]
+Milliseconds = Annotated[float, Field(ge=0, le=3_600_000)]
+Count = Annotated[int, Field(ge=0, le=100_000)]
+Nth = Annotated[int | None, Field(ge=1, le=1000)]
+
+# --- the caller's side ----------------------------------------------------------------------------------
+
+
+class StepTable(Table):
+    at: Seconds | None = None
+    # After the connection opened.
+    after: MomentName | None = None
+    # The first of its name since the step before began; else ``turn_over``.
+    delay: Seconds = 0.0
+
+    @model_validator(mode="after")
+    def _one_anchor(self) -> StepTable:
+        if self.at is not None and (self.after is not None or "delay" in self.model_fields_set):
+            raise ValueError("a step begins `at` a time, or `after` a moment and a `delay`: give one of them")
+        return self
+
+    @property
+    def moment(self) -> str:
+        return self.after or TURN_OVER
+
+
+class SayStep(StepTable):
+    say: Annotated[str, AfterValidator(_said)]
+    # A prompt, an audio file (relative to the scenario), tone:HZ:S, noise:S[:LEVEL], silence:S.
+    barge_in: bool = False
+    # Spoken over the agent: one that does not sound by then was not interrupted, and that is a verdict.
+
+
+class HangUpStep(StepTable):
+    hangup: Literal[True]
+
+
+def _which_step(step: Any) -> str:
+    return "<hangup>" if "hangup" in (step if isinstance(step, dict) else step.model_fields_set) else "<say>"
+
+
+Step = Annotated[
+    Annotated[SayStep, Tag("<say>")] | Annotated[HangUpStep, Tag("<hangup>")], Discriminator(_which_step)
+]
+
+
+class CallerTable(Table):
+    key: str | None = None
+    # Not for a real one: a scenario is committed. Give that in EMU_KEY.
+    agent: str = ""
+    # The id that is asked for, where it is not one of the emulator's own agents.
+    settings: dict[str, Any] = Field(default_factory=dict)
+    # Of the session, where the provider has words for them: prompt, voice, language …
+    rate: Annotated[int | None, Field(ge=8000, le=192_000)] = None
+    silence: str = "continuous"
+    half_duplex: bool = False
+    jitter_buffer: Annotated[float, Field(ge=0, le=2)] = 0.06
+    lead: Seconds = 0.5
+    # From the open microphone to the first step, unless that has a moment of its own.
+    quiet: Seconds = 1.0
+    # After a reply has played out; then the turn is over.
+    patience: Seconds = 10.0
+    # For a reply to begin, or for the moment of a step.
+    ready_patience: Seconds = 10.0
+    step: list[Step] = Field(min_length=1)
+
+
+# --- what is expected -----------------------------------------------------------------------------------
+
+
+class Anchored(Table):
+    after: MomentName = "connected"
+    nth: Nth = None
+    # Which moment of that name, counted from 1; else every one.
+
+
+class Within(Anchored):
+    event: MomentName
+    within_ms: Milliseconds
+
+
+class NoReply(Anchored):
+    no_reply: Seconds
+    # No agent audio begins for so long.
+
+
+class StopsWithin(Table):
+    stops_within_ms: Milliseconds
+    # The agent, from the first spoken sample of a barge-in on.
+    nth: Nth = None
+
+
+class Matches(Table):
+    matches: Annotated[str, AfterValidator(_pattern)]
+    # A regular expression that is found in the line.
+    speaker: Literal["user", "agent", "any"] = "any"
+    nth: Nth = None
+    # Which of that speaker's final lines; else any of them.
+
+
+class Counted(Table):
+    event: MomentName
+    count: Count | None = None
+    at_least: Count | None = None
+    at_most: Count | None = None
+
+    @model_validator(mode="after")
+    def _one_or_a_range(self) -> Counted:
+        if self.count is None and self.at_least is None and self.at_most is None:
+            raise ValueError("say how many: `count`, or `at_least` and `at_most`")
+        return self
+
+
+# The key that tells the kinds apart, and what is offered when none of them is there.
+_KINDS = {
+    "within_ms": "<within_ms>",
+    "no_reply": "<no_reply>",
+    "stops_within_ms": "<stops_within_ms>",
+    "matches": "<matches>",
+    **dict.fromkeys(("count", "at_least", "at_most"), "<count>"),
+}
+
+
+def _which_expectation(found: Any) -> str | None:
+    keys = found if isinstance(found, dict) else found.model_fields_set
+    return next((kind for key, kind in _KINDS.items() if key in keys), None)
+
+
+Expectation = Within | NoReply | StopsWithin | Matches | Counted
+
+Expected = Annotated[
+    Annotated[Within, Tag("<within_ms>")]
+    | Annotated[NoReply, Tag("<no_reply>")]
+    | Annotated[StopsWithin, Tag("<stops_within_ms>")]
+    | Annotated[Matches, Tag("<matches>")]
+    | Annotated[Counted, Tag("<count>")],
+    Discriminator(
+        _which_expectation,
+        custom_error_type="expectation",
+        custom_error_message="an expectation has one of: " + ", ".join(_KINDS),
+    ),
+]
+
+# --- the agent's side and the rest ----------------------------------------------------------------------
+
+
+class AgentBasics(Table):
+    name: Annotated[str, AfterValidator(_agent)] = "echo"
+
+
+def _table(name: str, *kinds: type[Any]) -> tuple[Any, Any]:
+    made_up = table_of(name, *kinds)
+    return made_up, made_up()
+
+
+# As in emu.toml: [dialogue] for all providers, and a table for each one's own settings.
+_AGENT_TABLES: dict[str, Any] = {"dialogue": _table("dialogue", DialogueSettings)} | {
+    table_name(name): _table(table_name(name), provider.settings_type, DialogueSettings)
+    for name, provider in PROVIDERS.items()
+}
+AgentTable: Any = create_model("AgentTable", __base__=AgentBasics, **_AGENT_TABLES)
+
+
+class LinkTable(Table):
+    """The pretend network of a rehearsal, the same both ways."""
+
+    latency_ms: Annotated[float, Field(ge=0, le=10_000)] = 0.0
+    jitter_ms: Annotated[float, Field(ge=0, le=10_000)] = 0.0
+    loss: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    cut: Annotated[float | None, Field(gt=0)] = None
+    # The second at which the line is cut.
+
+
+class ScenarioTable(Table):
+    title: str = ""
+    provider: Annotated[str, AfterValidator(_provider)] | None = None
+    # Else whoever runs the scenario says which.
+    seed: int = 0
+    clock: Literal["real", "media", "virtual", "rehearsal"] | None = None
+    # The one that the pytest fixtures run it on; `emu rehearse` and `emu client` have their own.
+    limit: Annotated[float, Field(gt=0, le=3600)] = 120.0
+    # Seconds of the call after which a rehearsal is broken off.
+    caller: CallerTable
+    agent: AgentTable = Field(default_factory=AgentTable)
+    link: LinkTable = LinkTable()
+    expect: list[Expected] = Field(default_factory=list)
+    schema_name: Literal["voxemu.scenario/1"] = Field(alias="schema")
+
+
+def json_schema() -> dict[str, Any]:
+    """For editors that check TOML as it is written."""
+    found = ScenarioTable.model_json_schema(by_alias=True)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA} | found
