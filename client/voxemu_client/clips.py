@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 from voxemu.audio import AudioFormat, Resampler, pcm16
@@ -25,11 +26,16 @@ def load_clip(name: str, rate: int, *, folder: Path = Path(), seed: int = 0) -> 
     if sound is not None:
         return Clip(name, sound.pcm(AudioFormat(rate), seed), is_speech=sound.is_speech)
     if name in prompts.names():
-        return Clip(name, read_audio(prompts.path(name), rate))
+        return Clip(name, _prompt(name, rate))
     path = folder / Path(name).expanduser()
     if not path.exists() and Path(name).name == name and not path.suffix:
         raise UnknownName("prompt or file", name, prompts.names())
     return Clip(path.name, read_audio(path, rate))
+
+
+@lru_cache(maxsize=64)
+def _prompt(name: str, rate: int) -> bytes:
+    return read_audio(prompts.path(name), rate)
 
 
 def read_audio(path: Path, rate: int) -> bytes:

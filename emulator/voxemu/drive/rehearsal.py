@@ -120,7 +120,10 @@ class Rehearsal:
     def _deliver(self, end: _End, what: Message | Event) -> None:
         if end.closed:
             return
-        for event in [what] if isinstance(what, Event) else end.codec.decode(what):
+        if isinstance(what, Event):
+            self._receive(end, what)
+            return
+        for event in end.codec.decode(what):
             self._receive(end, event)
 
     def _receive(self, end: _End, event: Event) -> None:
