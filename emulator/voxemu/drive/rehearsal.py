@@ -50,10 +50,12 @@ class _End:
         self.codec = codec
         self.out = out
         self.closed: Closed | None = None
+        self.due = NEVER
+        # The engine's deadline; looked up whenever it has been called.
 
-    @property
-    def deadline(self) -> float | None:
-        return None if self.closed else self.engine.deadline
+    def look(self) -> None:
+        deadline = self.engine.deadline
+        self.due = NEVER if deadline is None or self.closed else deadline
 
 
 class Rehearsal:
@@ -111,11 +113,8 @@ class Rehearsal:
 
     def _first_due(self) -> tuple[_End, float]:
         """Whose deadline comes first, the provider's where both fall together; never before now."""
-        session, caller = self._session.deadline, self._caller.deadline
-        end, due = self._session, NEVER if session is None else max(session, self._now)
-        if caller is not None and max(caller, self._now) < due:
-            end, due = self._caller, max(caller, self._now)
-        return end, due
+        session, caller = max(self._session.due, self._now), max(self._caller.due, self._now)
+        return (self._session, session) if session <= caller else (self._caller, caller)
 
     def _deliver(self, end: _End, what: Message | Event) -> None:
         if end.closed:
@@ -137,13 +136,14 @@ class Rehearsal:
     def _post(self, end: _End, events: Iterable[Event]) -> None:
         for event in events:
             if end.closed:
-                return
+                break
             if isinstance(event, Closed):
                 end.closed = event
                 self._send(end, Closed(event.code, event.reason, "line"))
                 continue
             for message in end.codec.encode(event):
                 self._send(end, message)
+        end.look()
 
     def _send(self, end: _End, what: Message | Event) -> None:
         arrival = end.out.carry(self._now)
