@@ -1,4 +1,4 @@
-"""A rehearsal does little per second of call: counted in function calls, so a busy machine changes nothing."""
+"""A rehearsal does little per second of call, counted in function calls: a busy machine changes nothing."""
 
 from __future__ import annotations
 
