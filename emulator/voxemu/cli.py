@@ -95,8 +95,6 @@ def emu() -> None:
 @click.option("--livekit", metavar="auto|embedded|server|URL", help="Where rooms are served.  [auto]")
 def serve(config: str | None, **flags: Any) -> None:
     """Run the emulator: all providers on one port."""
-    import os
-
     # The echo guard solves many small systems: with threads they wait for each other, ten times as long on a
     # busy machine. To be said before numpy is there.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -114,11 +112,13 @@ def serve(config: str | None, **flags: Any) -> None:
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="-- CMD …")
 def execute(config: str | None, command: tuple[str, ...], **flags: Any) -> None:
     """Run CMD with an emulator beside it, on a free port that its environment names."""
-    import os
+    environ = dict(os.environ)
+    # For ourselves, as in `serve`; the command's environment is the user's.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
     from voxemu.server.execute import execute as run
 
-    raise SystemExit(run(config, os.environ, flags, command))
+    raise SystemExit(run(config, environ, flags, command))
 
 
 @emu.command()

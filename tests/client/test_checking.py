@@ -151,6 +151,13 @@ def test_a_path_that_is_not_there_is_exit_code_2(emu: Run) -> None:
     assert "nowhere is no folder" in err
 
 
+def test_what_a_test_of_the_app_compares_with_is_not_unused(emu: Run, golden: Path) -> None:
+    kept = golden.with_name("of-a-test")
+    kept.mkdir()
+    (kept / "manifest.json").write_text('{"role": "provider"}')
+    assert "UNUSED" not in emu("check")[1]
+
+
 def test_what_nothing_checks_is_told(emu: Run, golden: Path) -> None:
     (golden / "old.wav").touch()
     lonely = golden.with_name("lonely")

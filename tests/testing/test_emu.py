@@ -117,6 +117,15 @@ async def test_a_session_that_was_turned_away_says_why(emu: Emu) -> None:
         await emu.wait_for_session_async(timeout=0.01)
 
 
+async def test_an_event_that_does_not_exist_is_not_waited_for(emu: Emu) -> None:
+    async with ClientSession() as http:
+        await dial(http, "lokutor", emu.url("lokutor"))
+    with pytest.raises(UnknownName, match="there is no event 'turn_endd'; did you mean 'turn_ended'"):
+        emu.session.wait_for("turn_endd")
+    with pytest.raises(UnknownName, match="there is no event 'agent_audio_sent'"):
+        emu.session.all("agent_audio_sent")
+
+
 async def test_an_event_that_the_session_ended_without_is_not_waited_for(emu: Emu) -> None:
     async with ClientSession() as http:
         phone = await dial(http, "lokutor", emu.url("lokutor"))

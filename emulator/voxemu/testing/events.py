@@ -5,6 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from voxemu import events
+from voxemu.errors import UnknownName
+from voxemu.record.timeline import type_name
+
+# Audio and signs of life are counted, and not kept.
+UNSEEN = (events.UserAudioSent, events.AgentAudioSent, events.ThinkingSoundSent, events.Ponged)
+FAMILIES = (events.Event, events.Uplink, events.Downlink, events.Line, events.Note)
+TYPES = frozenset(
+    type_name(kind)
+    for kind in vars(events).values()
+    if isinstance(kind, type) and issubclass(kind, events.Event) and kind not in (*UNSEEN, *FAMILIES)
+)
+
+
+def known(kind: str) -> str:
+    """The name of a type of events that a session can have. Raises UnknownName."""
+    __tracebackhide__ = True
+    if kind not in TYPES:
+        raise UnknownName("event", kind, TYPES)
+    return kind
+
 
 @dataclass(frozen=True, slots=True)
 class SeenEvent:

@@ -14,7 +14,7 @@ from voxemu.record.folder import CALL
 from voxemu.record.wav import channel, read_wav
 from voxemu.scenario.moments import Moment
 from voxemu.testing.claims import Claims
-from voxemu.testing.events import BargeIn, End, Finding, SeenEvent, Transcript, Turn
+from voxemu.testing.events import BargeIn, End, Finding, SeenEvent, Transcript, Turn, known
 from voxemu.testing.heard import Heard
 from voxemu.testing.journal import Witnessed
 from voxemu.testing.stage import Stage
@@ -103,7 +103,9 @@ class EmuSession(Claims):
         return list(self._witnessed.moments)
 
     def all(self, kind: str) -> list[SeenEvent]:
-        """The events of one type: ``turn_ended``, ``setting_sent`` …"""
+        """The events of one type: ``turn_ended``, ``setting_sent`` … Raises UnknownName."""
+        __tracebackhide__ = True
+        known(kind)
         return [event for event in self.events if event.type == kind]
 
     @property
@@ -179,12 +181,12 @@ class EmuSession(Claims):
     def wait_for(self, kind: str, *, nth: int = 1, timeout: float = TIMEOUT) -> SeenEvent:
         """The ``nth`` event of this type, as soon as it is there."""
         __tracebackhide__ = True
-        return self._waited(self._nth(kind, nth), timeout, f"{kind} number {nth}")
+        return self._waited(self._nth(known(kind), nth), timeout, f"{kind} number {nth}")
 
     async def wait_for_async(self, kind: str, *, nth: int = 1, timeout: float = TIMEOUT) -> SeenEvent:  # noqa: ASYNC109
         """As ``wait_for``; the test's loop goes on meanwhile."""
         __tracebackhide__ = True
-        return await self._awaited(self._nth(kind, nth), timeout, f"{kind} number {nth}")
+        return await self._awaited(self._nth(known(kind), nth), timeout, f"{kind} number {nth}")
 
     def wait_until_over(self, *, timeout: float = TIMEOUT) -> End:
         """How it closed, as soon as it has and the recording is complete."""
