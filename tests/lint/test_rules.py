@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import runpy
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,9 +23,9 @@ def test_the_page_of_findings_is_current() -> None:
     assert (DOCS / "findings.md").read_text("utf-8") == findings_page()
 
 
-def test_the_package_prints_the_page(capsys: pytest.CaptureFixture[str]) -> None:
-    runpy.run_module("voxemu.lint")
-    assert capsys.readouterr().out == findings_page()
+def test_the_package_prints_the_page() -> None:
+    printed = subprocess.run([sys.executable, "-m", "voxemu.lint"], capture_output=True, check=True)
+    assert printed.stdout.decode() == findings_page()
 
 
 @pytest.mark.parametrize("code", all_codes())
