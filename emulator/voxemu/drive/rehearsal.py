@@ -109,13 +109,13 @@ class Rehearsal:
     def _step(self) -> bool:
         session, caller = self._session, self._caller
         first, due = (session, session.due) if session.due <= caller.due else (caller, caller.due)
-        due = due if due > self._now else self._now
+        due = max(self._now, due)
         arrives = self._wire[0][0] if self._wire else NEVER
-        at = arrives if arrives < due else due
+        at = min(due, arrives)
         if at > self._limit or (self._hung_up and session.is_over(at) and caller.is_over(at)):
             return False
         now = canonical(at)
-        self._now = now if now > self._now else self._now
+        self._now = max(self._now, now)
         if arrives <= at:
             *_, end, what = heapq.heappop(self._wire)
             self._deliver(end, what)
