@@ -20,7 +20,7 @@ demo: setup  ## one recorded call to each provider
 	@$(bin)/python -m voxemu_client.demo
 
 test: setup  ## every test, with coverage (90 % or more)
-	@$(bin)/python -m pytest --cov --cov-report=term --cov-fail-under=90
+	@$(bin)/python -m pytest -n auto --cov --cov-report=term --cov-fail-under=90
 
 lint: setup  ## ruff and mypy --strict
 	@$(bin)/ruff check .

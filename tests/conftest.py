@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 from tests.needs import require_file
 
 pytest_plugins = ["pytester"]
+# As the command line has it, and before NumPy is loaded: small products are faster on one core.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 ALSA_SOUNDS = Path("/usr/share/sounds/alsa")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 from voxemu.audio import AudioFormat, Scale
@@ -25,10 +26,15 @@ def load_clip(
     if sound is not None:
         return Clip(name, sound.pcm(AudioFormat(rate), seed), is_speech=sound.is_speech)
     if name in prompts.names():
-        return Clip(name, read_audio(prompts.path(name), rate))
+        return Clip(name, _prompt(name, rate))
     path = folder / Path(name).expanduser()
     if not path.exists() and Path(name).name == name and not path.suffix:
         raise UnknownName("prompt or file", name, prompts.names())
     if not path.exists():
         raise AudioError(f"{path} is not there; give an audio file or one of: {', '.join(prompts.names())}")
     return Clip(path.name, read_audio(path, rate, scale))
+
+
+@lru_cache(maxsize=64)
+def _prompt(name: str, rate: int) -> bytes:
+    return read_audio(prompts.path(name), rate)

@@ -143,7 +143,9 @@ def explain(code: str | None) -> None:
 @click.option("--junit", metavar="FILE", help="Write the outcome for a build server.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def compare(**options: Any) -> None:
-    """Compare two recordings of the same scenario, also live ones: what differs in B, first cause first.
+    """Say what differs between two recordings, also live ones.
+
+    Of the same scenario; within tolerances, the first cause first.
 
     Exit codes: 0 the same within the tolerances; 1 they differ; 2 a recording that cannot be read.
     """

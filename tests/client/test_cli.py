@@ -329,7 +329,7 @@ def test_a_scenario_is_called_and_its_verdicts_are_told(emu: Run, url: str, tmp_
 
 def test_a_scenario_that_is_not_met_is_exit_code_1_and_named(emu: Run, url: str, tmp_path: Path) -> None:
     (tmp_path / "call.toml").write_text(SCENARIO.format(limit=1))
-    code, out, err = emu("--scenario", "call.toml", "--url", url, "--json")
+    code, out, _ = emu("--scenario", "call.toml", "--url", url, "--json")
     summary = json.loads(out.splitlines()[-1])
     assert code == summary["exit"] == 1
     assert summary["reason"].startswith("agent_audio_started within 1 ms of every turn_ended: ")

@@ -41,7 +41,7 @@ def verdict(text: str, moments: list[Moment] | None = None) -> Verdict:
         (
             'event = "closed"\nafter = "turn_ended"\nnth = 3\nwithin_ms = 9',
             "failed",
-            "there were 2 of turn_ended, no 3th",
+            "there were 2 of turn_ended, no number 3",
         ),
         ('no_reply = 0.7\nafter = "turn_ended"\nnth = 1', "met", "none"),
         ('no_reply = 0.9\nafter = "turn_ended"', "failed", "a reply after 0.80 s"),

@@ -222,7 +222,7 @@ def test_a_transcript_that_is_not_final_has_no_word() -> None:
         SettingSent("max_context_messages", float("nan")),
         SettingSent("max_context_messages", object()),
     ],
-    ids=str,
+    ids=lambda setting: f"{setting.name} as {type(setting.value).__name__}",
 )
 def test_a_setting_that_cannot_be_said_is_not_sent(setting: SettingSent) -> None:
     with pytest.raises(LocalProtocolError, match="tried to send"):

@@ -19,6 +19,7 @@ from typing import Literal, TypeVar
 
 from voxemu.drive.clock import Clock
 from voxemu.drive.crank import LINGER, Crank
+from voxemu.drive.vigil import LOOK, STILL, Vigil
 from voxemu.drive.websocket import BROKEN, Socket
 from voxemu.engine import Engine
 from voxemu.events import (
@@ -50,12 +51,6 @@ class PumpLimits:
     linger: float = LINGER
     still: float | None = 300.0
     # Seconds of the loop's time that a peer may send nothing while the call's clock waits for its audio.
-
-
-LOOK = 0.5
-# Seconds between two looks at whether anything came.
-STILL = 2.0
-# Seconds without audio after which a clock that waits for it counts as stopped.
 
 
 class Pump:
@@ -92,9 +87,7 @@ class Pump:
         self._timer_due = 0.0
         self._watch: asyncio.TimerHandle | None = None
         self._failure: BaseException | None = None
-        self._messages = 0
-        self._audio = 0
-        # What the peer has sent, and of it what is audio; counted to see whether more came.
+        self._vigil = Vigil()
 
     async def run(self) -> Closed:
         """Holds the call until it is over, and says how it ended.
@@ -141,9 +134,9 @@ class Pump:
 
     async def _take(self, got: Message | Ponged) -> None:
         """Gives the engine what came, as the clock cuts it."""
-        self._messages += not isinstance(got, Ponged)
+        self._vigil.messages += not isinstance(got, Ponged)
         for event in self._decoded(got):
-            self._audio += isinstance(event, UserAudioSent)
+            self._vigil.audio += isinstance(event, UserAudioSent)
             for part in self._clock.cut(event):
                 if self._full == "pause" and not self._room.is_set():
                     await self._room.wait()
@@ -306,23 +299,18 @@ class Pump:
                 return
 
     async def _watch_over(self) -> None:
-        """Where time waits for audio: is there any?
-
-        Looks are counted, not seconds: while this process is held up it cannot see what has come.
-        """
-        seen, still, mute = (-1, -1), 0, 0
-        while not self._over.is_set():
+        """Where time waits for audio: is there any? What we do not read ourselves is not missed."""
+        limit = self._limits.still
+        while self._on_still is not None and not self._over.is_set():
             await asyncio.sleep(LOOK)
             if self._clock.running or not self._room.is_set():
                 continue
-            still = 0 if self._audio != seen[1] else still + 1
-            mute = 0 if self._messages != seen[0] else mute + 1
-            seen = self._messages, self._audio
-            if still * LOOK == STILL and self._on_still is not None:
+            self._vigil.look()
+            if self._vigil.stops_here:
                 self._on_still(STILL)
-            if self._limits.still is not None and mute * LOOK >= self._limits.still:
-                self.tell(LimitReached("still", self._limits.still))
-                self.tell(EndAsked("closed", f"nothing came for {self._limits.still:g} s"))
+            if limit is not None and self._vigil.silent_for >= limit:
+                self.tell(LimitReached("still", limit))
+                self.tell(EndAsked("closed", f"nothing came for {limit:g} s"))
 
     async def _linger(self) -> None:
         try:

@@ -56,8 +56,9 @@ class _End:
         # The line itself is closed.
 
     @property
-    def deadline(self) -> float | None:
-        return None if self.closed else self.crank.deadline
+    def due(self) -> float:
+        deadline = self.crank.deadline
+        return NEVER if deadline is None or self.closed is not None else deadline
 
     def hears(self, now: float) -> bool:
         return not self.gone and self.crank.hears(now)
@@ -106,22 +107,25 @@ class Rehearsal:
         return Rehearsed(self._now, self._caller.closed, self._session.closed)
 
     def _step(self) -> bool:
-        due = [
-            (max(end.deadline, self._now), 3 + order, end)
-            for order, end in enumerate((self._session, self._caller))
-            if end.deadline is not None
-        ]
-        first = min(due, default=None, key=lambda each: each[:2])
-        at = min((self._wire[0][0] if self._wire else None, first[0] if first else None), key=_late)
-        if at is None or at > self._limit or all(end.is_over(at) for end in self._ends.values()):
+        session, caller = self._session, self._caller
+        first, due = (session, session.due) if session.due <= caller.due else (caller, caller.due)
+        due = max(self._now, due)
+        arrives = self._wire[0][0] if self._wire else NEVER
+        at = min(due, arrives)
+        if at > self._limit or (self._hung_up and session.is_over(at) and caller.is_over(at)):
             return False
-        self._now = max(self._now, canonical(at))
-        if self._wire and self._wire[0][0] <= at:
+        now = canonical(at)
+        self._now = max(self._now, now)
+        if arrives <= at:
             *_, end, what = heapq.heappop(self._wire)
             self._deliver(end, what)
-        elif first is not None:
-            self._post(first[2], first[2].crank.meet(self._now))
+        else:
+            self._post(first, first.crank.meet(self._now))
         return True
+
+    @property
+    def _hung_up(self) -> bool:
+        return self._caller.closed is not None and self._session.closed is not None
 
     def _deliver(self, end: _End, what: Message | Event) -> None:
         if not end.hears(self._now):
@@ -166,10 +170,6 @@ class Rehearsal:
     def _put(self, at: float, rank: int, end: _End, what: Message | Event) -> None:
         self._count += 1
         heapq.heappush(self._wire, (at, rank, self._count, end, what))
-
-
-def _late(at: float | None) -> float:
-    return NEVER if at is None else at
 
 
 def rehearse(caller: Engine, session: Engine, provider: Provider, **how: Any) -> Rehearsed:

@@ -1,7 +1,8 @@
 """Whether two recordings are of the same conversation, with tolerances: for live calls.
 
 Both channels are cut into what sounds in them, sounds are paired in order and aligned before they are
-compared. A late start is told once, where it comes from: what follows later by as much is no difference.
+compared. A late start is told once, where it comes from: what follows later by as much is no difference, nor
+is what lies where it lay.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ def _compared(
         found = alike(was, pair.old, now, pair.new, axis)
         at = axis.seconds(pair.old.start)
         here = axis.seconds(pair.new.start + found.shift - pair.old.start)
-        if abs(here - shift) > tolerances.onset:
+        if min(abs(here - shift), abs(here)) > tolerances.onset:
             yield Difference("moved", _moved(pair, here - shift, at, here), at, pair.name)
         shift = here
         grown = axis.seconds((pair.new.end - pair.new.start) - (pair.old.end - pair.old.start))

@@ -167,14 +167,15 @@ class Recorder:
             self._t0 = self._last_write = now
         self._placement.before(event, now)
         since = self._since(now)
+        here = round(since * self._rate)
         kind = type(event)
         if kind is not MicrophoneCaptured and kind is not Ponged:
             # The first is on its way only: it is seen again as UserAudioSent, or in MicrophoneDropped. The
             # second is the network's: the same call has none in a rehearsal.
-            self._timeline.add(event, round(since * 1000), round(since * self._rate))
+            self._timeline.add(event, round(since * 1000), here)
         act = self._acts.get(kind)
         if act is not None:
-            act(event, now)
+            act(event, now, here)
         if isinstance(event, Note):
             self._figures.saw(event)
         if (
@@ -187,7 +188,7 @@ class Recorder:
 
     # --- what an event does --------------------------------------------------------------------------------
 
-    def _actions(self) -> dict[type[Event], Callable[[Any, float], None]]:
+    def _actions(self) -> dict[type[Event], Callable[[Any, float, int], None]]:
         return {
             UserAudioSent: self._user_audio,
             AgentAudioSent: self._agent_audio,
@@ -202,47 +203,47 @@ class Recorder:
             Closed: self._line_closed,
         }
 
-    def _user_audio(self, sent: UserAudioSent, now: float) -> None:
+    def _user_audio(self, sent: UserAudioSent, now: float, here: int) -> None:
         self._account.user_messages += 1
         self._account.user_samples += sample_count(sent.pcm)
-        self._placement.audio(sent, now, self._position(now))
+        self._placement.audio(sent, now, here)
 
-    def _agent_audio(self, sent: AgentAudioSent, now: float) -> None:
+    def _agent_audio(self, sent: AgentAudioSent, now: float, here: int) -> None:
         pcm = whole(sent.pcm)
         self._account.agent_messages += 1
         self._account.agent_samples += sample_count(pcm)
         self._arrived.append(pcm)
-        self._placement.audio(sent, now, self._position(now))
+        self._placement.audio(sent, now, here)
 
-    def _input_started(self, started: InputStarted, now: float) -> None:
+    def _input_started(self, started: InputStarted, now: float, here: int) -> None:
         self._placement.start_input(started.position)
 
-    def _input_gapped(self, gap: InputGapped, now: float) -> None:
+    def _input_gapped(self, gap: InputGapped, now: float, here: int) -> None:
         self._placement.gap_input(gap)
 
-    def _playback_started(self, started: PlaybackStarted, now: float) -> None:
+    def _playback_started(self, started: PlaybackStarted, now: float, here: int) -> None:
         self._placement.start_playback(started.position)
 
-    def _playback_flushed(self, flushed: PlaybackFlushed, now: float) -> None:
+    def _playback_flushed(self, flushed: PlaybackFlushed, now: float, here: int) -> None:
         self._placement.flush_playback(flushed.position, flushed.dropped)
 
-    def _rates_announced(self, rates: RatesAnnounced, now: float) -> None:
+    def _rates_announced(self, rates: RatesAnnounced, now: float, here: int) -> None:
         if rates.input is not None:
             self._placement.announce(rates.input)
 
-    def _setting_sent(self, setting: SettingSent, now: float) -> None:
+    def _setting_sent(self, setting: SettingSent, now: float, here: int) -> None:
         self._account.sent_settings[setting.name] = setting.value
 
-    def _session_started(self, started: SessionStarted, now: float) -> None:
+    def _session_started(self, started: SessionStarted, now: float, here: int) -> None:
         self._account.session_id = started.session_id
 
-    def _session_ended(self, ended: SessionEnded, now: float) -> None:
+    def _session_ended(self, ended: SessionEnded, now: float, here: int) -> None:
         self._account.ended = ended
 
-    def _line_closed(self, closed: Closed, now: float) -> None:
+    def _line_closed(self, closed: Closed, now: float, here: int) -> None:
         if self._account.closed is None:
             self._account.closed = closed
-            self._account.closed_at = (round(self._since(now) * 1000), self._position(now))
+            self._account.closed_at = (round(self._since(now) * 1000), here)
 
     # --- the files -----------------------------------------------------------------------------------------
 

@@ -213,7 +213,7 @@ class AgentBasics(Table):
 
 def _table(name: str, *kinds: type[Any]) -> tuple[Any, Any]:
     made_up = table_of(name, *kinds)
-    return made_up, made_up()
+    return made_up, Field(default_factory=made_up)
 
 
 # As in emu.toml: [dialogue] for all providers, and a table for each one's own settings.
@@ -252,5 +252,18 @@ class ScenarioTable(Table):
 
 def json_schema() -> dict[str, Any]:
     """For editors that check TOML as it is written."""
-    found = ScenarioTable.model_json_schema(by_alias=True)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA} | found
+    found = _without_null_defaults(ScenarioTable.model_json_schema(by_alias=True))
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA, **found}
+
+
+def _without_null_defaults(found: Any) -> Any:
+    """TOML has no null: what may be left out has no default to show."""
+    if isinstance(found, list):
+        return [_without_null_defaults(each) for each in found]
+    if not isinstance(found, dict):
+        return found
+    return {
+        name: _without_null_defaults(each)
+        for name, each in found.items()
+        if not (name == "default" and each is None)
+    }

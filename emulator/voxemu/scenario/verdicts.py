@@ -163,7 +163,7 @@ def _counted(expected: Counted, call: _Call) -> tuple[Outcome, str]:
 
 def _never(name: str, nth: int | None, call: _Call) -> str:
     number = len(call.all(name))
-    return f"there was no {name}" if not number else f"there were {number} of {name}, no {nth}th"
+    return f"there was no {name}" if not number else f"there were {number} of {name}, no number {nth}"
 
 
 def _quoted(lines: Sequence[Moment]) -> str:

@@ -56,7 +56,7 @@ from voxemu.wire.reading import (
     sample_rate,
     text_field,
 )
-from voxemu.wire.spelling import DuplexCodec, sendable_base64, sendable_rate, spell_json
+from voxemu.wire.spelling import DuplexCodec, spell_audio, spell_json
 
 if TYPE_CHECKING:
     from random import Random
@@ -95,8 +95,7 @@ class LyzrSipCodec(DuplexCodec):
     def _spell_uplink(self, event: Event) -> list[Message]:
         match event:
             case UserAudioSent(pcm=pcm, rate=rate):
-                declared = sendable_rate(RATE if rate is None else rate)
-                return [spell_json(type="audio", audio=sendable_base64(pcm), sampleRate=declared)]
+                return [spell_audio("audio", pcm, RATE if rate is None else rate)]
             case InterruptSent():
                 return [spell_json(type="interrupt")]
             case StopSent():
@@ -119,7 +118,7 @@ class LyzrSipCodec(DuplexCodec):
     def _spell_downlink(self, event: Event) -> list[Message]:
         match event:
             case AgentAudioSent(pcm=pcm):
-                return [spell_json(type="audio", audio=sendable_base64(pcm))]
+                return [spell_audio("audio", pcm)]
             case Transcribed():
                 return [spell_json(**next(self._shapes).spell(event))]
             case SessionStarted(session_id=session_id):
@@ -129,8 +128,7 @@ class LyzrSipCodec(DuplexCodec):
             case ThinkingStopped():
                 return [spell_json(type="thinking", status="stopped")]
             case ThinkingSoundSent(pcm=pcm, rate=rate):
-                sound = sendable_base64(pcm)
-                return [spell_json(type="thinking_audio", audio=sound, sampleRate=sendable_rate(rate))]
+                return [spell_audio("thinking_audio", pcm, rate)]
             case Interrupted():
                 return [spell_json(type="clear")]
             case ErrorReported(message=text):

@@ -11,6 +11,7 @@ import binascii
 import json
 import math
 from collections.abc import Callable, Collection, Mapping
+from functools import lru_cache
 from typing import Any
 
 from voxemu.audio import SAMPLE_BYTES, AudioFormat
@@ -82,7 +83,7 @@ _DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
 def _parsed(message: str) -> Any:
     try:
         found = _DECODER.decode(message)
-        if "\\u" in message or not message.isascii():
+        if not message.isascii() or ("\\" in message and "\\u" in message):
             # A lone surrogate, raw or escaped, is text that nobody could write down again.
             json.dumps(found, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
@@ -93,7 +94,9 @@ def _parsed(message: str) -> Any:
         raise Unreadable("not_json", "not JSON: a number has too many digits") from None
     except RecursionError:
         raise Unreadable("not_json", "not JSON: nested too deeply") from None
-    if message.count("{") + message.count("[") > DEPTH and _deeper_than(DEPTH, found):
+    # Audio messages are long and flat; nearly all messages are audio.
+    is_flat = message.rfind("{") < 1 and "[" not in message
+    if not is_flat and message.count("{") + message.count("[") > DEPTH and _deeper_than(DEPTH, found):
         raise Unreadable("not_json", f"nested deeper than {DEPTH} levels")
     return found
 
@@ -158,11 +161,17 @@ def sample_rate(message: Mapping[str, Any], name: str) -> int | None:
         return None
     rate = field(message, name, (int, float), what="a sample rate in Hz")
     try:
-        if rate != int(rate):
-            raise AudioError("a part of a sample")
-        return AudioFormat(int(rate)).rate
+        return _whole_rate(rate)
     except AudioError:
         raise Unreadable("wrong_rate", f"{name!r} must be a whole number of Hz, 8000 to 192000") from None
+
+
+@lru_cache(maxsize=64)
+def _whole_rate(rate: float) -> int:
+    """Asked for every message of audio, and nearly always the same."""
+    if rate != int(rate):
+        raise AudioError("a part of a sample")
+    return AudioFormat(int(rate)).rate
 
 
 # --- audio ---------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 import binascii
 import json
 from abc import ABC, abstractmethod
+from functools import lru_cache
 from typing import Any
 
 from voxemu.audio import SAMPLE_BYTES, AudioFormat
@@ -68,12 +69,19 @@ def sendable_base64(pcm: bytes) -> str:
     return binascii.b2a_base64(sendable(pcm), newline=False).decode("ascii")
 
 
+@lru_cache(maxsize=64)
 def sendable_rate(rate: int) -> int:
     """A sample rate that may be declared; raises LocalProtocolError for what the other end would refuse."""
     try:
         return AudioFormat(rate).rate
     except AudioError as error:
         raise LocalProtocolError(f"tried to declare it: {error}") from None
+
+
+def spell_audio(kind: str, pcm: bytes, rate: int | None = None) -> str:
+    """``{"type": kind, "audio": …}`` as ``spell_json`` would have it: base64 needs no escaping."""
+    declared = "" if rate is None else f',"sampleRate":{sendable_rate(rate)}'
+    return f'{{"type":"{kind}","audio":"{sendable_base64(pcm)}"{declared}}}'
 
 
 def spell_json(**fields: Any) -> str:
