@@ -119,6 +119,8 @@ def test_a_client_that_reads_nothing_is_dropped_by_the_wall() -> None:
             phone = await dial(client, "lokutor", emu.url)
             with pytest.raises(ConnectionError):
                 await flood(phone)
+            # The line is gone; what the client holds of it is given back.
+            await phone.ws.close()
             (record,) = emu.server.registry.all()
             assert record.closed is not None
             return record.closed.reason, asyncio.get_running_loop().time()
@@ -138,6 +140,8 @@ def test_pings_are_no_part_of_the_call(tmp_path: Path) -> None:
             await phone.say(UserAudioSent(bytes(2 * 882)))
             await asyncio.sleep(0.01)
             hearing.cancel()
+            # The socket is closed when nobody reads from it any more: else its connection is not given back.
+            await asyncio.wait([hearing])
             await phone.ws.close()
 
     run_virtual(call())
