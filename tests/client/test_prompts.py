@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from voxemu.errors import UnknownName
 from voxemu_client import prompts
 
 RATE = 16000  # Hz
@@ -47,8 +48,9 @@ def test_a_prompt_is_a_file_that_any_program_can_open() -> None:
 
 @pytest.mark.parametrize("name", ["helo", "", "../prompts/hello", "hello.wav"])
 def test_an_unknown_prompt_is_refused_with_the_names_of_the_known_ones(name: str) -> None:
-    with pytest.raises(ValueError, match="there are goodbye, hello, numbers") as refusal:
+    with pytest.raises(UnknownName) as refusal:
         prompts.path(name)
+    assert refusal.value.known == prompts.names()
     assert repr(name) in str(refusal.value)
 
 

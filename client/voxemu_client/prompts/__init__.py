@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib.resources import files
 from pathlib import Path
 
+from voxemu.errors import UnknownName
+
 
 def names() -> list[str]:
     """What can be said, in alphabetical order: `hello`, `stop`, …"""
@@ -12,10 +14,10 @@ def names() -> list[str]:
 
 
 def path(name: str) -> Path:
-    """The WAV file of a prompt; a ValueError that names the known ones if there is no such prompt."""
+    """The WAV file of a prompt. Raises UnknownName, which has the known ones."""
     known = names()
     if name not in known:
-        raise ValueError(f"no prompt {name!r}; there are {', '.join(known)}")
+        raise UnknownName("prompt", name, known)
     return _folder() / f"{name}.wav"
 
 
