@@ -22,7 +22,7 @@ from pathlib import Path
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from tests.clocks import Outcome, Plan, on_media, on_virtual, rehearsed, track
-from voxemu.wire import PROVIDERS
+from voxemu.wire import ON_SOCKETS
 
 SECONDS = 60.0
 BARS = {"rehearsal": 500, "virtual": 100, "media": 100}
@@ -44,16 +44,16 @@ def main() -> int:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--runs", type=int, default=20)
     asked.add_argument("--load", action="store_true", help="with every processor busy")
-    asked.add_argument("--provider", action="append", choices=list(PROVIDERS))
+    asked.add_argument("--provider", action="append", choices=list(ON_SOCKETS))
     options = asked.parse_args()
     with busy() if options.load else idle():
-        alike = [measure(name, options.runs) for name in options.provider or PROVIDERS]
+        alike = [measure(name, options.runs) for name in options.provider or ON_SOCKETS]
     return 0 if all(alike) else 1
 
 
 def measure(name: str, runs: int) -> bool:
     """Prints a line for each clock; whether all runs on all clocks gave one outcome."""
-    plan = Plan(PROVIDERS[name], track(PROVIDERS[name], SECONDS))
+    plan = Plan(ON_SOCKETS[name], track(ON_SOCKETS[name], SECONDS))
     first: Outcome | None = None
     others = 0
     for clock, way in WAYS.items():

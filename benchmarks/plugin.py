@@ -20,10 +20,10 @@ BAR = 5.0
 EMPTY = "import pytest\n\n@pytest.mark.parametrize('nth', range(50))\ndef test_it(emu, nth):\n    pass\n"
 
 
-def loading() -> list[float]:
+def loading(runs: int = RUNS) -> list[float]:
     """Milliseconds, the voxemu package's own among them."""
     found = []
-    for _ in range(RUNS):
+    for _ in range(runs):
         command = [sys.executable, "-X", "importtime", "-c", "import pytest; import voxemu.pytest_plugin"]
         said = subprocess.run(command, capture_output=True, text=True, check=True).stderr
         times = re.findall(r"\|\s+(\d+) \| voxemu(?:\.pytest_plugin)?$", said, re.MULTILINE)

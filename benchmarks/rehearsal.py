@@ -24,7 +24,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 
 from voxemu.scenario.reading import load
-from voxemu.wire import PROVIDERS
+from voxemu.wire import ON_SOCKETS, PROVIDERS
 from voxemu_client.rehearsing import perform
 
 SCENARIO = load(Path(__file__).with_name("duplex.toml"))
@@ -62,7 +62,7 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--at-least", type=float, default=0.0)
-    parser.add_argument("providers", nargs="*", default=list(PROVIDERS))
+    parser.add_argument("providers", nargs="*", default=list(ON_SOCKETS))
     asked = parser.parse_args()
     yardstick()
     _, yard, _ = measured(yardstick, asked.runs)

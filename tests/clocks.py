@@ -21,14 +21,13 @@ from aiohttp import ClientSession
 
 from tests.calls import speech
 from tests.server.phone import Phone, dial
-from voxemu.agents import make_agent
 from voxemu.audio import SAMPLE_BYTES
+from voxemu.casting import cast
 from voxemu.dialogue.doorkeeper import Doorkeeper
 from voxemu.dialogue.session import Session
 from voxemu.drive.rehearsal import rehearse
 from voxemu.engine import Engine, Tapped
 from voxemu.events import AgentAudioSent, Closed, Event, Opened, SessionEnded, TokenPresented, UserAudioSent
-from voxemu.greeting import greeted
 from voxemu.lint import Linter
 from voxemu.provider import CallPlan, Key, Provider, Response, Role
 from voxemu.record import CallFacts, Recorder
@@ -36,6 +35,7 @@ from voxemu.server.config import Config, checked
 from voxemu.server.ladder import given
 from voxemu.server.news import News
 from voxemu.server.run import running
+from voxemu.spoiler import SpoiledCodec, Spoiler
 from voxemu.testing.virtual import run_virtual, virtual_emulator
 from voxemu.wire import PROVIDERS
 
@@ -181,24 +181,22 @@ def rehearsed(plan: Plan, folder: Path) -> Outcome:
     provider = plan.provider
     config = checked(given(settings(folder, **plan.settings), "test"))
     effective = config.effective(provider.id, "", Key())
-    session = Session(
-        provider,
-        effective.dialogue,
-        greeted(make_agent(config.agent_behind(config.default_agent)), effective.dialogue),
-        session_id="rehearsed",
-    )
+    played = cast(config.agent_behind(config.default_agent), provider, effective.dialogue)
+    session = Session(provider, effective.dialogue, played.agent, session_id="rehearsed")
     place = folder / provider.id / "rehearsed"
     place.mkdir(parents=True)
     facts = CallFacts(clock="rehearsal", settings={"dialogue": asdict(effective.dialogue)})
     words = provider.codec(Role.PROVIDER, effective.wire, random.Random(0))
     recorder = Recorder(place, provider, Role.PROVIDER, facts, words)
-    end: Engine = Tapped(session, [Linter(provider, effective.dialogue.input_rate), recorder])
+    faults = [*played.faults, *(fault for fault, _ in config.faults())]
+    spoiler = Spoiler(session, provider, faults, random.Random(0))
+    end: Engine = Tapped(spoiler, [Linter(provider, effective.dialogue.input_rate), recorder])
     opening = provider.reach(CallPlan("ws://emulator", "k"), Response(200, STARTED)).opening
     if TokenPresented in provider.spells:
         inner = end
         end = Doorkeeper(provider, 10.0, lambda token, now: inner)
     player = Player(provider, plan.frames, (*opening, *plan.announced))
-    how = rehearse(player, end, provider, rng=random.Random(1), settings=effective.wire)
+    how = rehearse(player, end, provider, rng=random.Random(1), settings=effective.wire, words=SpoiledCodec)
     recorder.close(how.seconds)
     assert recorder.failure is None
     return outcome(place, player.received)

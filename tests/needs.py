@@ -12,13 +12,13 @@ import pytest
 
 
 def require_tool(name: str, hint: str = "") -> str:
-    """The path of a program on the PATH; without it the test is skipped, or fails where EMU_REQUIRE_ALL=1."""
+    """The path of a program on the PATH; without it the test is skipped, or fails (see ``lack``)."""
     found = shutil.which(name)
     return found if found is not None else lack(f"the program {name} is not on the PATH", hint)
 
 
 def require_file(path: str | os.PathLike[str], hint: str = "") -> Path:
-    """A file the machine may have; without it the test is skipped, or fails where EMU_REQUIRE_ALL=1."""
+    """A file the machine may have; without it the test is skipped, or fails (see ``lack``)."""
     found = Path(path)
     return found if found.is_file() else lack(f"there is no file {found}", hint)
 
@@ -32,9 +32,9 @@ def require_library(name: str, hint: str = "") -> str:
 def lack(reason: str, hint: str = "") -> NoReturn:
     """End this test because the machine lacks something: a skip for a developer, a failure in CI.
 
-    CI sets EMU_REQUIRE_ALL=1, so that a test cannot go quiet there because a package was renamed.
+    CI sets VOXEMU_REQUIRE_ALL=1, so that a test cannot go quiet there because a package was renamed.
     """
     sentence = f"{reason} ({hint})" if hint else reason
-    if os.environ.get("EMU_REQUIRE_ALL") == "1":
-        pytest.fail(f"{sentence}, and EMU_REQUIRE_ALL=1", pytrace=False)
+    if os.environ.get("VOXEMU_REQUIRE_ALL") == "1":
+        pytest.fail(f"{sentence}, and VOXEMU_REQUIRE_ALL=1", pytrace=False)
     pytest.skip(sentence)

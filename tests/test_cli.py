@@ -21,7 +21,9 @@ def ran(args: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str, 
 
 def bring(monkeypatch: pytest.MonkeyPatch, **commands: str) -> None:
     found = [EntryPoint(name, value, cli.COMMANDS) for name, value in commands.items()]
-    monkeypatch.setattr(cli, "entry_points", lambda group: found)
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: found)
+    # Found out once a process.
+    monkeypatch.delitem(vars(cli.emu), "_brought", raising=False)
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -14,7 +15,12 @@ from voxemu.dialogue.session import Session
 from voxemu.dialogue.settings import DialogueSettings
 from voxemu.engine import Engine
 from voxemu.events import Closed, Event, InterruptSent, Opened, TokenPresented, Unrecognised, UserAudioSent
+from voxemu.fault import fault_of
+from voxemu.overheard import Overheard
 from voxemu.provider import Provider
+from voxemu.scenario.acting import scripted
+from voxemu.scenario.reading import read
+from voxemu.spoiler import Spoiler
 from voxemu.wire import PROVIDERS
 
 MakeEngine = Callable[[], Engine]
@@ -29,10 +35,71 @@ def doorkeeper_of(provider: Provider) -> Doorkeeper:
     return Doorkeeper(provider, 10.0, lambda token, now: session_of(provider))
 
 
+FAULTS: tuple[dict[str, object], ...] = (
+    {"kind": "jitter"},
+    {"kind": "late_audio"},
+    {"kind": "delay", "in_reply": 2, "times": 3},
+    {"kind": "reorder", "after_frames": 5, "times": 2},
+    {"kind": "drop", "chance": 0.1, "times": 0},
+    {"kind": "error", "at": 2.5},
+    {"kind": "slow_consumer", "at": 4.0, "times": 3},
+)
+
+
+def spoiled(provider: Provider, *faults: dict[str, object]) -> Spoiler:
+    return Spoiler(session_of(provider), provider, [fault_of(fault) for fault in faults], Random(7))
+
+
+SCRIPT = """
+schema = "voxemu.scenario/1"
+[[agent.step]]
+on = "start"
+say = "tone:500:0.4"
+[[agent.step]]
+on = "turn"
+delay = 0.35
+say = "tone:440:1"
+[[agent.step]]
+think = 0.2
+[[agent.step]]
+say = "tone:440:1"
+[[agent.step]]
+on = "silence"
+delay = 0.4
+optional = true
+say = "tone:600:0.2"
+[[agent.step]]
+at = 6
+transcript = "in mid-call"
+[[agent.step]]
+on = "turn"
+say = "tone:440:2"
+[[agent.step]]
+at = 11
+hang_up = "closed"
+"""
+
+
+def scripted_of(provider: Provider) -> Session:
+    settings = DialogueSettings(**provider.dialogue_defaults)
+    agent = scripted(read(SCRIPT, Path("script.toml")), provider)
+    return Session(provider, settings, agent, session_id="s")
+
+
+def overheard(provider: Provider) -> Overheard:
+    return Overheard(provider, DialogueSettings(**provider.dialogue_defaults), "elsewhere")
+
+
 ENGINES: dict[str, MakeEngine] = {
     **{f"session of {name}": lambda p=p: session_of(p) for name, p in PROVIDERS.items()},  # type: ignore[misc]
     **{f"bursting session of {name}": lambda p=p: session_of(p, burst=True) for name, p in PROVIDERS.items()},  # type: ignore[misc]
+    **{f"scripted session of {name}": lambda p=p: scripted_of(p) for name, p in PROVIDERS.items()},  # type: ignore[misc]
+    **{f"overheard call of {name}": lambda p=p: overheard(p) for name, p in PROVIDERS.items()},  # type: ignore[misc]
     "doorkeeper": lambda: doorkeeper_of(PROVIDERS["workbuddy"]),
+    **{f"spoiled session of {name}": lambda p=p: spoiled(p, *FAULTS) for name, p in PROVIDERS.items()},  # type: ignore[misc]
+    "half-open session": lambda: spoiled(
+        PROVIDERS["lokutor"], {"kind": "half_open", "at": 3.3, "ms": 2000.0}
+    ),
 }
 
 engines = pytest.mark.parametrize("make", list(ENGINES.values()), ids=list(ENGINES))

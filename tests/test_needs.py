@@ -20,7 +20,7 @@ MISSING: list[tuple[Callable[[], object], str]] = [
 def test_what_is_missing_skips_the_test_with_a_one_line_reason(
     ask: Callable[[], object], reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("EMU_REQUIRE_ALL", raising=False)
+    monkeypatch.delenv("VOXEMU_REQUIRE_ALL", raising=False)
     with pytest.raises(pytest.skip.Exception, match=reason):
         ask()
 
@@ -29,8 +29,8 @@ def test_what_is_missing_skips_the_test_with_a_one_line_reason(
 def test_what_is_missing_fails_the_test_when_everything_is_required(
     ask: Callable[[], object], reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("EMU_REQUIRE_ALL", "1")
-    with pytest.raises(pytest.fail.Exception, match="EMU_REQUIRE_ALL=1"):
+    monkeypatch.setenv("VOXEMU_REQUIRE_ALL", "1")
+    with pytest.raises(pytest.fail.Exception, match="VOXEMU_REQUIRE_ALL=1"):
         ask()
 
 

@@ -11,7 +11,7 @@ from zipfile import ZipFile
 import pytest
 
 import voxemu
-from voxemu_client import prompts
+from voxemu import prompts
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_both_packages_arrive_typed(wheel: ZipFile) -> None:
 
 
 def test_every_prompt_arrives_as_it_is(wheel: ZipFile) -> None:
-    arrived = {name: wheel.read(f"voxemu_client/prompts/{name}.wav") for name in prompts.names()}
+    arrived = {name: wheel.read(f"voxemu/prompts/{name}.wav") for name in prompts.names()}
     assert arrived
     assert arrived == {name: prompts.path(name).read_bytes() for name in prompts.names()}
 
@@ -61,7 +61,7 @@ def test_the_licence_comes_along(wheel: ZipFile, metadata: Message, top: Path) -
 def test_the_metadata_says_what_it_is_and_what_it_needs(metadata: Message) -> None:
     assert (metadata["Name"], metadata["Version"]) == ("voxemu", voxemu.__version__)
     assert metadata["Requires-Python"] == ">=3.11"
-    assert metadata.get_all("Provides-Extra") == ["dev", "devices", "livekit", "virtual"]
+    assert metadata.get_all("Provides-Extra") == ["dev", "devices", "fast", "livekit"]
 
 
 def test_nothing_optional_is_needed_for_an_ordinary_install(metadata: Message) -> None:
@@ -69,7 +69,9 @@ def test_nothing_optional_is_needed_for_an_ordinary_install(metadata: Message) -
     assert sorted(line.split("<")[0].split(">")[0] for line in needed) == [
         "aiohttp",
         "click",
+        "msgspec",
         "numpy",
+        "pybase64",
         "pydantic",
         "pyjwt",
         "soundfile",
@@ -83,5 +85,7 @@ def test_the_command_and_the_client_that_plugs_into_it_are_found(wheel: ZipFile)
     assert {section: dict(points[section]) for section in points.sections()} == {
         "console_scripts": {"emu": "voxemu.cli:main"},
         "pytest11": {"voxemu": "voxemu.pytest_plugin"},
-        "voxemu.commands": {name: f"voxemu_client.cli:{name}" for name in ("client", "rehearse", "check")},
+        "voxemu.commands": {
+            name: f"voxemu_client.cli:{name}" for name in ("client", "rehearse", "check", "load")
+        },
     }

@@ -12,10 +12,10 @@ import sys
 import wave
 from pathlib import Path
 
+from voxemu import prompts
 from voxemu.events import Transcribed
 from voxemu.provider import Provider
 from voxemu.wire import PROVIDERS
-from voxemu_client import prompts
 from voxemu_client.clips import load_clip
 
 AGENTS = {"echo": "echo", "tone": "tone:440:1.5"}

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Speak the client's prompts again, with espeak-ng and sox: client/voxemu_client/prompts/*.wav.
+# Speak the client's prompts again, with espeak-ng and sox: emulator/voxemu/prompts/*.wav.
 # Run by hand, when a text changes; the files are what is shipped and tested.
 set -euo pipefail
-cd "$(dirname "$0")/../client/voxemu_client/prompts"
+cd "$(dirname "$0")/../emulator/voxemu/prompts"
 
 voice=en-us
 rate=16000    # Hz

@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 here=$(pwd -P)
 
-extras=devices,livekit,virtual,dev
+extras=devices,fast,livekit,dev
 
 say() { printf '%s\n' "$*" >&2; }
 

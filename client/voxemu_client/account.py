@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from voxemu.audio import AudioFormat
@@ -11,6 +11,7 @@ from voxemu.events import (
     Closed,
     ErrorReported,
     Event,
+    LimitReached,
     SessionEnded,
     SessionStarted,
     Transcribed,
@@ -23,6 +24,10 @@ from voxemu_client.agenda import Taken
 
 KEPT = 200
 # Transcripts and errors of a call, at most.
+LONGEST = 10_000
+# Characters of one of them.
+MOMENTS = 20_000
+# Of a call, at most; a conversation of an hour has some thousand.
 
 
 @dataclass(slots=True)
@@ -58,6 +63,8 @@ class Account:
     breaks: list[str] = field(default_factory=list)
     # What the peer sent that the protocol has no words for.
     break_count: int = 0
+    limited: LimitReached | None = None
+    # The caller hung up because the call took too long.
     ended: SessionEnded | None = None
     closed: Closed | None = None
     opened: float | None = None
@@ -74,6 +81,12 @@ class Account:
     def seconds(self) -> float:
         return 0.0 if self.opened is None or self.over is None else self.over - self.opened
 
+    def keep(self, moment: Moment) -> None:
+        """Beyond what a conversation can have, moments are not kept."""
+        if len(self.moments) < MOMENTS:
+            text = moment.text
+            self.moments.append(moment if len(text) <= LONGEST else replace(moment, text=text[:LONGEST]))
+
     def saw(self, event: Event) -> None:
         match event:
             case TurnStarted(turn=number, position=position):
@@ -85,15 +98,17 @@ class Account:
             case BargedIn():
                 self.barge_ins.append(event)
             case Transcribed(speaker=speaker, text=text, final=True) if len(self.transcripts) < KEPT:
-                self.transcripts.append((speaker, text))
+                self.transcripts.append((speaker, text[:LONGEST]))
             case ErrorReported(message=text, code=code) if len(self.errors) < KEPT:
-                self.errors.append(f"{code}: {text}" if code else text)
+                self.errors.append((f"{code}: {text}" if code else text)[:LONGEST])
             case Unrecognised(text=text):
                 self.break_count += 1
                 if len(self.breaks) < KEPT:
-                    self.breaks.append(text)
+                    self.breaks.append(text[:LONGEST])
             case SessionStarted(session_id=session_id) if session_id:
-                self.session_id = session_id
+                self.session_id = session_id[:LONGEST]
+            case LimitReached(limit="call"):
+                self.limited = event
             case SessionEnded() if self.ended is None:
                 self.ended = event
             case Closed() if self.closed is None:

@@ -6,7 +6,7 @@ wire follows the vendors' pages; where they are silent the reason stands beside 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from voxemu.audio import sample_count
@@ -30,6 +30,8 @@ from voxemu.events import (
     SessionEnded,
     SpeakingStarted,
     ThinkingStarted,
+    ToolCalled,
+    ToolResultSent,
     TurnEnded,
     TurnStarted,
     UserAudioSent,
@@ -59,6 +61,13 @@ NORMAL = 1000
 NEVER = float("inf")
 
 Timer = tuple[float, Callable[[float], None]]
+
+
+def _nothing(at: float) -> None:
+    """There is nothing to be done."""
+
+
+NOTHING: Timer = (NEVER, _nothing)
 
 
 class Caller:
@@ -102,9 +111,12 @@ class Caller:
         self._mic_opened = 0.0
         self._due = 0.0
         # When the phase has lasted long enough.
+        self._timer: Timer = NOTHING
+        # The first of those that no plain frame of the user's moves.
+        self._moved = True
+        # Something has happened that may move it.
         self._next = NEVER
-        self._act: Callable[[float], None] | None = None
-        # What is due next; worked out whenever something has happened.
+        # When something is due: that, or the microphone's slot.
         self._out: list[Event] = []
 
     @property
@@ -122,7 +134,7 @@ class Caller:
 
     @property
     def deadline(self) -> float | None:
-        return None if self._act is None else self._next
+        return None if self._next == NEVER else self._next
 
     def receive(self, event: Event, now: float) -> list[Event]:
         if self._over:
@@ -131,6 +143,7 @@ class Caller:
         self._run(now)
         if not self._over:
             self._now = now
+            self._moved = True
             if type(event) is AgentAudioSent:
                 self._hear(event, now)
             else:
@@ -157,6 +170,7 @@ class Caller:
                 # Most of what is said, and no news.
                 self._out.append(event)
                 continue
+            self._moved = True
             self.account.saw(event)
             if type(event) in MOMENTOUS:
                 self._watch(event)
@@ -168,44 +182,57 @@ class Caller:
                     self.playback.end_reply()
             self._out.append(event)
 
-    def _timers(self) -> Iterator[Timer]:
-        """What is due when, and who sees to it."""
+    def _first_timer(self) -> Timer:
+        """What is due first, and who sees to it, but for the microphone's slots; the first one, where several
+        are due together."""
         if self.phase in (Phase.NEW, Phase.OVER):
-            return
-        if (due := self._barge_in.due(self._opened)) is not None:
-            yield due, self._interrupt
-        if (due := self._agenda.due) is not None and self.microphone.is_open:
-            yield max(due, self._mic_opened), self._take_step
-        if self._measuring:
-            yield self.playback.ends + SETTLED, self._settle
-        if self._sounding:
-            yield self._loud_until + SETTLED, self._fall_silent
+            return NOTHING
+        first, act = self._opened + self.script.longest, self._lose_patience
+        if (word := self._barge_in.due(self._opened)) is not None and word < first:
+            first, act = word, self._interrupt
+        if (step := self._agenda.due) is not None and self.microphone.is_open:
+            step = max(step, self._mic_opened)
+            if step < first:
+                first, act = step, self._take_step
+        if self._measuring and (due := self.playback.ends + SETTLED) < first:
+            first, act = due, self._settle
+        if self._sounding and (due := self._loud_until + SETTLED) < first:
+            first, act = due, self._fall_silent
+        due, acts = self._phase_ends()
+        return (due, acts) if due < first else (first, act)
+
+    def _phase_ends(self) -> Timer:
         match self.phase:
             case Phase.ENTERING:
-                yield self._due, self._give_up
+                return self._due, self._give_up
             case Phase.LEADING | Phase.AWAITING:
-                yield self._due, self._go_on
+                return self._due, self._go_on
             case Phase.LISTENING:
-                yield self._loud_until + self.script.quiet, self._go_on
+                return self._loud_until + self.script.quiet, self._go_on
             case Phase.PAUSING if self._agenda.due is None:
-                yield self._due, self._give_in
-        # Last: what begins now is in the slot that is due now.
-        if (due := self.microphone.due) is not None:
-            yield due, self._fill_slot
+                return self._due, self._give_in
+        return NOTHING
 
     def _run(self, now: float) -> None:
         """Does all that is due, each at its own time, however late the call comes."""
-        while self._act is not None and self._next <= now:
-            self._now = self._next
-            self._act(self._next)
+        while self._next <= now:
+            at = self._now = self._next
+            due, act = self._timer
+            if due == at:
+                self._moved = True
+                act(at)
+            else:
+                # The slot is last: what begins now is in the slot that is due now.
+                self._fill_slot(at)
             self._look()
 
     def _look(self) -> None:
         """Works out what is due next; the first of the timers, where several are due together."""
-        self._next, self._act = NEVER, None
-        for due, act in self._timers():
-            if due < self._next:
-                self._next, self._act = due, act
+        if self._moved:
+            self._moved = False
+            self._timer = self._first_timer()
+        due, slot = self._timer[0], self.microphone.due
+        self._next = due if slot is None or due <= slot else slot
 
     def _move(self, trigger: Trigger) -> None:
         self.phase = after(self.phase, trigger)
@@ -224,10 +251,11 @@ class Caller:
             self._keep(moment)
 
     def _happened(self, name: str, at: float) -> None:
+        self._moved = True
         self._keep(Moment(name, at - self._opened))
 
     def _keep(self, moment: Moment) -> None:
-        self.account.moments.append(moment)
+        self.account.keep(moment)
         self._agenda.happened(moment.name, self._opened + moment.at)
 
     # --- beginning and end ------------------------------------------------------------
@@ -257,6 +285,11 @@ class Caller:
         self._say([LimitReached("ready", limit)])
         self._hang_up(at, Closed(NORMAL, f"the provider let no audio in within {limit:g} s", "caller"))
 
+    def _lose_patience(self, at: float) -> None:
+        limit = self.script.longest
+        self._say([LimitReached("call", limit)])
+        self._hang_up(at, Closed(NORMAL, f"the call has lasted {limit:g} s", "caller"))
+
     def _hang_up(self, at: float, closed: Closed) -> None:
         """In the pages' order: microphone, playback, the provider's own goodbye, socket."""
         self._finish(at)
@@ -282,12 +315,17 @@ class Caller:
             case Opened():
                 self._open(now)
             case Interrupted():
+                in_reply = self.playback.in_reply(now)
                 self._silence_agent(now)
                 self._end_reply()
+                if in_reply:
+                    self.playback.cut_off(now)
             case ThinkingStarted(generation=generation) | SpeakingStarted(generation=generation):
                 self._expect_reply(generation, now)
             case ListeningStarted():
                 self.playback.end_reply()
+            case ToolCalled(name=name, call_id=call_id) if name in self.script.tools:
+                self._say([ToolResultSent(call_id, self.script.tools[name])])
             case MicrophoneCaptured(pcm=pcm):
                 self._say(self.microphone.capture(pcm, now, muted=self._muted(now)))
             case Congested():
@@ -374,7 +412,10 @@ class Caller:
             self._barge_in.missed()
             return
         clip = self.script.stop if self._agenda.is_done else self._agenda.take().clip
-        assert clip is not None
+        if clip is None:
+            # There is nothing left to interrupt with.
+            self._barge_in.missed()
+            return
         self._barge_in.spoken()
         self._speak_over(clip, at)
 
@@ -382,7 +423,8 @@ class Caller:
 
     def _hear(self, audio: AgentAudioSent, now: float) -> None:
         placed = self.playback.arrived(audio.pcm, audio.generation, now)
-        self._say(placed.notes)
+        if placed.notes:
+            self._say(placed.notes)
         if placed.position is None:
             return
         reply, fresh = self._reply_of(audio, placed.position, placed.notes)
@@ -412,9 +454,10 @@ class Caller:
         self, audio: AgentAudioSent, position: int, notes: Iterable[Note]
     ) -> tuple[HeardReply, bool]:
         """The reply that this audio belongs to, and whether it begins with it."""
-        kinds = {type(note) for note in notes}
-        if self._reply is not None and (PlaybackStarted not in kinds or PlaybackUnderran in kinds):
-            return self._reply, False
+        if self._reply is not None:
+            kinds = [type(note) for note in notes]
+            if PlaybackStarted not in kinds or PlaybackUnderran in kinds:
+                return self._reply, False
         self._replies += 1
         self._reply = HeardReply(audio.generation or self._replies, position)
         return self._reply, True
@@ -432,12 +475,19 @@ class Caller:
     def _silence_agent(self, now: float) -> None:
         """Whatever the loudspeaker has not played yet never sounds."""
         self._note_flush(self.playback.clear(now))
-        stop = min(self.playback.next, self.playback.at(now))
+        stop = min(self._last_heard, self.playback.at(now))
         if self._interruption is not None and self._interruption.measuring:
             self._say([self._interruption.stopped(stop)])
         if self._sounding and self._loud_until > now:
             self._loud_until = now
             self._fall_silent(now)
+
+    @property
+    def _last_heard(self) -> int:
+        """One past the agent's last sample. In a room, where silence comes too, past its last audible one."""
+        if self.provider.media == "websocket":
+            return self.playback.next
+        return min(self.playback.next, self.playback.at(self._loud_until))
 
     def _note_flush(self, notes: Iterable[Any]) -> None:
         for note in notes:
@@ -448,5 +498,5 @@ class Caller:
     def _settle(self, at: float) -> None:
         """The loudspeaker stayed dry: that was the agent's last sample."""
         assert self._interruption is not None
-        self._say([self._interruption.stopped(self.playback.next)])
+        self._say([self._interruption.stopped(self._last_heard)])
         self._end_reply()

@@ -14,11 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from voxemu.errors import RecordingError, UsageError, VoxemuError
-from voxemu.provider import Role
 from voxemu.record import Recording
 from voxemu.record.differences import Difference
-from voxemu.record.folder import CALL, MANIFEST, TIMELINE, read_json
-from voxemu.record.golden import compare_exactly
+from voxemu.record.folder import CALL, MANIFEST, TIMELINE
+from voxemu.record.golden import compare_exactly, is_kept_by_a_test
 from voxemu.scenario.reading import FILE, Scenario, load
 from voxemu_client.rehearsing import Performance, perform
 
@@ -135,7 +134,7 @@ def unused(paths: Iterable[Path]) -> list[str]:
     for path in paths:
         for manifest in sorted(path.rglob(MANIFEST)):
             folder = manifest.parent
-            if (folder / FILE).exists() or _is_a_tests(manifest):
+            if (folder / FILE).exists() or is_kept_by_a_test(folder):
                 continue
             if not _is_received(folder):
                 found[f"{folder}: no {FILE}, so nothing runs it"] = None
@@ -144,14 +143,6 @@ def unused(paths: Iterable[Path]) -> list[str]:
         for folder in goldens([path]):
             found |= {f"{file}: not named by the scenario": None for file in _unnamed(folder)}
     return list(found)
-
-
-def _is_a_tests(manifest: Path) -> bool:
-    """Of the provider's end, as ``emu_golden`` keeps it: a test of the app's own compares with it."""
-    try:
-        return read_json(manifest).get("role") == Role.PROVIDER.value
-    except RecordingError:
-        return False
 
 
 def _unnamed(folder: Path) -> list[Path]:

@@ -56,10 +56,12 @@ async def _demo() -> int:
         summaries = await asyncio.gather(*(place(provider, url) for provider in PROVIDERS.values()))
         for summary in summaries:
             summary["findings"] = await findings(url, summary)
+        rooms = (await fetch(f"{url}/health"))["livekit"]
     _say("")
     for line in table(summaries):
         _say(line)
     _say("")
+    _say(f"  LiveKit rooms: {rooms['backend']}, {rooms['found']}")
     for summary in summaries:
         for path in summary.get("recordings", ()):
             _say(f"  {summary['provider']:<12} {path}/call.wav  (left: the user, right: what the user heard)")

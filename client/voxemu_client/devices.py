@@ -16,6 +16,8 @@ from voxemu.events import AgentAudioSent, Event, Interrupted, Note, PlaybackFlus
 
 BLOCK = 0.02
 # Seconds between two calls of a device.
+LONGEST = 600.0
+# Seconds that wait to be played. Who sends more ahead than that is not being listened to.
 HEADPHONES = "No echo is cancelled here: use headphones, or --half-duplex."
 
 
@@ -64,6 +66,9 @@ class LoudspeakerDevice:
         self._stream, device_rate = _open(self._library, "output", axis.rate, self._wanted)
         self._resampler = Resampler(axis.rate, device_rate)
         self._ratio = device_rate / axis.rate
+        self._waiting = 0
+        # Bytes in the queue.
+        self._most = round(LONGEST * device_rate) * SAMPLE_BYTES
 
     def start(self) -> None:
         _begin(self._library, self._stream, "loudspeaker")
@@ -74,17 +79,21 @@ class LoudspeakerDevice:
     def saw(self, event: Event, now: float) -> Iterable[Note]:
         with self._lock:
             match event:
-                case AgentAudioSent(pcm=pcm):
-                    self._queue.append(self._resampler.push(pcm if self._queue else self._lead + pcm))
+                case AgentAudioSent(pcm=pcm) if self._waiting < self._most:
+                    part = self._resampler.push(pcm if self._queue else self._lead + pcm)
+                    self._queue.append(part)
+                    self._waiting += len(part)
                 case PlaybackFlushed(dropped=dropped):
                     self._take_back(round(dropped * self._ratio) * SAMPLE_BYTES)
                 case Interrupted() | SessionEnded():
                     self._queue.clear()
+                    self._waiting = 0
         return ()
 
     def _take_back(self, count: int) -> None:
         while count > 0 and self._queue:
             last = self._queue.pop()
+            self._waiting -= min(len(last), count)
             if len(last) > count:
                 self._queue.append(last[: len(last) - count])
             count -= len(last)
@@ -99,6 +108,7 @@ class LoudspeakerDevice:
                 if len(part) > wanted - got:
                     self._queue.appendleft(part[wanted - got :])
                 got += len(parts[-1])
+            self._waiting -= got
         out[:] = b"".join(parts).ljust(wanted, b"\0")
 
     @property

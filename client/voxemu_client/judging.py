@@ -8,16 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from voxemu.scenario.reading import Scenario
+from voxemu.scenario.script_watch import ScriptWatch
 from voxemu.scenario.verdicts import Verdict, judge
 from voxemu_client.agenda import AT, Step
 from voxemu_client.caller import Caller
 
 
-def judged(scenario: Scenario, caller: Caller) -> list[Verdict]:
-    """What failed of the steps, then every expectation."""
-    moments = caller.account.moments
+def judged(scenario: Scenario, caller: Caller, agent: ScriptWatch | None = None) -> list[Verdict]:
+    """What failed of the steps, then every expectation; ``agent`` saw what a script did at the other end."""
+    moments = [*caller.account.moments, *(agent.moments if agent is not None else ())]
     return [
         *_steps(scenario, caller),
+        *(agent.verdicts() if agent is not None else ()),
         *(
             judge(expected, moments, scenario.place("expect", at))
             for at, expected in enumerate(scenario.expectations)

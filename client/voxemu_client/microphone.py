@@ -66,6 +66,10 @@ class Microphone:
         self._live = live
         self._declared = declared
         self._frame = AudioFormat(rate).samples(FRAME)
+        self._zeros = bytes(self._frame * SAMPLE_BYTES)
+        self._silent = UserAudioSent(self._zeros, declared)
+        self._restless = silence.mode == "continuous" and not live
+        # Every slot holds a frame.
         self._framer = Framer(self._frame)
         self._start: float | None = None
         # When slot 0 was due; None while the microphone is closed.
@@ -105,15 +109,16 @@ class Microphone:
         """When the next slot wants to be looked at."""
         if self._start is None:
             return None
-        slot = self._next_slot()
+        slot = self._slot if self._restless else self._next_slot()
         return None if slot is None else self._start + slot * self._frame / self.rate
 
     def _next_slot(self) -> int | None:
+        if self._restless:
+            return self._slot
         if self._live:
             stalled = math.ceil(STALLED / FRAME)
             return None if self._laid is None or self._gap is not None else self._laid + stalled
-        restless = self._silence.mode == "continuous" or self.speaking
-        if restless or (self._laid is not None and self._gap is None and not self._held):
+        if self.speaking or (self._laid is not None and self._gap is None and not self._held):
             return self._slot
         if self._silence.mode == "keepalive":
             return max(self._slot, self._last_slot() + self._slots(self._silence.every))
@@ -182,20 +187,21 @@ class Microphone:
         if self._live:
             assert self._laid is not None
             return self._skip(self._laid)
-        slot = self._next_slot()
+        slot = self._slot if self._restless else self._next_slot()
         assert slot is not None
         self._slot = slot + 1
-        if self.speaking and not muted:
+        if self._utterance is not None and not muted:
             frame, notes = self._say(slot)
             return [*notes, *self._post(slot, frame)] if notes else self._post(slot, frame)
-        if self._wants_zeros(slot):
-            return self._post(slot, bytes(self._frame * SAMPLE_BYTES))
+        if self._restless or self._wants_life(slot):
+            return self._post(slot, self._zeros)
         return self._skip(slot)
 
-    def _wants_zeros(self, slot: int) -> bool:
-        if self._silence.mode == "keepalive":
-            return slot >= self._last_slot() + self._slots(self._silence.every)
-        return self._silence.mode == "continuous"
+    def _wants_life(self, slot: int) -> bool:
+        """Whether a keepalive is due."""
+        if self._silence.mode != "keepalive":
+            return False
+        return slot >= self._last_slot() + self._slots(self._silence.every)
 
     def _say(self, slot: int) -> tuple[bytes, list[Event]]:
         """The next frame of the utterance, and what is to be said of the turn with it."""
@@ -213,7 +219,7 @@ class Microphone:
         if last * SAMPLE_BYTES >= len(utterance.pcm):
             self._utterance = None
         frame = utterance.pcm[first * SAMPLE_BYTES : last * SAMPLE_BYTES]
-        return frame.ljust(self._frame * SAMPLE_BYTES, b"\0"), notes
+        return frame.ljust(len(self._zeros), b"\0"), notes
 
     def capture(self, pcm: bytes, now: float, *, muted: bool) -> list[Event]:
         """A block from a real microphone, at the sending rate; ``muted`` sends zeros for it."""
@@ -239,7 +245,7 @@ class Microphone:
         said = self._told_loss()
         held, self._held = self._held, deque()
         for slot, frame in held:
-            said += self._send(slot, frame)
+            said += self._post(slot, frame)
         return said
 
     def _told_loss(self) -> list[Event]:
@@ -248,18 +254,20 @@ class Microphone:
         return [MicrophoneDropped(lost)] if lost else []
 
     def _post(self, slot: int, frame: bytes) -> list[Event]:
-        if not self._congested:
-            return self._send(slot, frame)
+        if self._congested:
+            return self._hold(slot, frame)
+        # Nearly every frame lies behind the last one.
+        said = [] if slot == self._laid and self._gap is None else self._lay(slot)
+        self._laid = slot + 1
+        self.sent += self._frame
+        said.append(self._silent if frame is self._zeros else UserAudioSent(frame, self._declared))
+        return said
+
+    def _hold(self, slot: int, frame: bytes) -> list[Event]:
         self._held.append((slot, frame))
         if len(self._held) > HELD / FRAME:
             self._lost += sample_count(self._held.popleft()[1])
         return []
-
-    def _send(self, slot: int, frame: bytes) -> list[Event]:
-        notes = self._lay(slot)
-        self._laid = slot + 1
-        self.sent += sample_count(frame)
-        return [*notes, UserAudioSent(frame, self._declared)]
 
     def _lay(self, slot: int) -> list[Event]:
         """What is to be said of the place of this slot before its frame goes out."""

@@ -17,6 +17,8 @@ JITTER_BUFFER = 0.06
 # Seconds.
 UNDERRUN = 1.0
 # Seconds. A longer hole is a pause of the agent: a turn ends after as much quiet.
+LATE = 0.5
+# Seconds. After an interruption, audio without such a pause in front of it is what was on its way still.
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ class Playback:
         # Whether the place of the next sample follows from what was said.
         self._generation = 0
         self._mid_reply = False
+        self._cut_off: float | None = None
+        # When audio of a reply that was interrupted came last; it may come on for a while.
         self.next = 0
         # Where the next sample sounds at the earliest.
         self.received = 0
@@ -69,10 +73,16 @@ class Playback:
     def sounds(self, now: float) -> bool:
         return self._start <= self.at(now) < self.next
 
+    def in_reply(self, now: float) -> bool:
+        """Whether a reply sounds, or has come in part."""
+        return self._mid_reply or self.sounds(now)
+
     def arrived(self, pcm: bytes, generation: int, now: float) -> Placed:
         """Agent audio has come; ``generation`` 0 where the wire does not say."""
         samples = sample_count(pcm)
         if 0 < generation < self._generation:
+            return self._discard(samples)
+        if self._comes_late(generation, now):
             return self._discard(samples)
         notes = self.new_reply(generation, now) if generation > self._generation else []
         self.received += samples
@@ -81,6 +91,18 @@ class Playback:
         self.next += samples
         self._known = self._mid_reply = True
         return Placed(position, tuple(notes))
+
+    def cut_off(self, now: float) -> None:
+        """The reply was interrupted: until another begins, what comes belongs to the old one."""
+        self._cut_off = now
+
+    def _comes_late(self, generation: int, now: float) -> bool:
+        # A wire may have no word for a reply's beginning, so a pause tells one, too.
+        if self._cut_off is None or generation > self._generation or now - self._cut_off >= LATE:
+            self._cut_off = None
+            return False
+        self._cut_off = now
+        return True
 
     def _place(self, now: float) -> list[Note]:
         here = self.at(now)
@@ -110,6 +132,7 @@ class Playback:
     def new_reply(self, generation: int, now: float) -> list[Note]:
         """A reply begins; a higher generation than the one that plays cuts that one off."""
         self._mid_reply = False
+        self._cut_off = None
         if generation <= self._generation:
             return []
         self._generation = generation

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Literal
 from urllib.parse import urlsplit
 
-from voxemu.agents import make_agent
+from voxemu.casting import cast_of, plays_a_script
 from voxemu.dialogue.session import Session
 from voxemu.drive.link import Link
 from voxemu.drive.rehearsal import Rehearsed, rehearse
 from voxemu.engine import Engine, Tap, Tapped
 from voxemu.events import TokenPresented
-from voxemu.greeting import greeted
+from voxemu.fault import Fault
 from voxemu.provider import Admission, CallPlan, Codec, Provider, Role, Target
 from voxemu.record import CallFacts, Recorder
 from voxemu.scenario.format import LinkTable
 from voxemu.scenario.reading import Scenario
+from voxemu.scenario.script_watch import ScriptWatch
 from voxemu.scenario.verdicts import Verdict
+from voxemu.spoiler import SpoiledCodec, Spoiler, Starts
 from voxemu_client.caller import Caller
 from voxemu_client.entering import KEY, URL, entered
 from voxemu_client.judging import judged
@@ -41,6 +43,8 @@ class Performance:
     caller: Caller
     end: Rehearsed
     verdicts: list[Verdict]
+    agent: ScriptWatch
+    # What a scripted agent did.
 
     @property
     def met(self) -> bool:
@@ -77,10 +81,16 @@ def perform(
         up=_link(link, stage.seed, "up"),
         down=_link(link, stage.seed, "down"),
         limit=scenario.table.limit,
+        words=lambda codec: SpoiledCodec(codec, provider.media) if stage.is_spoiled else codec,
     )
     stage.close(end.seconds)
     return Performance(
-        scenario, provider, caller, end, [*_whole(end, link, scenario), *judged(scenario, caller)]
+        scenario,
+        provider,
+        caller,
+        end,
+        [*_whole(end, link, scenario), *judged(scenario, caller, stage.watched)],
+        stage.watched,
     )
 
 
@@ -97,30 +107,52 @@ class _Stage:
         self._record = record
         self._wire_track = wire_track
         self._dialogue = scenario.dialogue(provider)
+        # Before anything is recorded: a file of its may not be there.
+        self._cast = cast_of(scenario, provider, self._dialogue)
         self._plan = plan_of(scenario, provider, URL)
         if not self._plan.key:
             self._plan = CallPlan(URL, KEY, self._plan.agent, self._plan.settings, self._plan.rate)
         self._recorders: list[Recorder] = []
+        self.watched = ScriptWatch(provider.format)
+        # Nobody else can ask for a fault here.
+        self.is_spoiled = plays_a_script(scenario) or bool(self._cast.faults)
 
     def enter(self) -> tuple[Target, Engine]:
-        return entered(self._provider, self._plan, self.wire, self.seed, self._session)
+        starts = Starts(Random(f"{self.seed}/starts"))
+        for fault in self._faults:
+            starts.add(fault)
+        return entered(self._provider, self._plan, self.wire, self.seed, self._session, starts)
 
-    def _session(self, admission: Admission) -> Engine:
-        agent = greeted(make_agent(self._scenario.table.agent.name), self._dialogue)
-        session = Session(self._provider, self._dialogue, agent, session_id=admission.session_id)
+    @property
+    def _faults(self) -> list[Fault]:
+        """A rehearsed session has no label."""
+        return [fault for fault in self._cast.faults if not fault.label]
+
+    def _session(self, admission: Admission, greeting: str, struck: tuple[Fault, ...]) -> Engine:
+        dialogue, agent = self._dialogue, self._cast.agent
+        if greeting:
+            dialogue = replace(dialogue, greeting_text=greeting)
+            agent = cast_of(self._scenario, self._provider, dialogue).agent
+        made = Session(self._provider, dialogue, agent, session_id=admission.session_id)
+        session: Engine = made
+        taps: list[Tap] = []
+        if self.is_spoiled:
+            faults = [fault for fault in self._faults if not fault.strikes_a_start]
+            session = Spoiler(made, self._provider, faults, Random(f"{self.seed}/faults"), struck)
+            taps.append(self.watched)
         directory = self._record.get("provider")
         if directory is None:
-            return session
+            return Tapped(session, taps) if taps else session
         facts = CallFacts(
             agent=agent.name,
             session_id=admission.session_id,
             seed=self.seed,
-            settings={"dialogue": asdict(self._dialogue), "wire": asdict(self.wire)},
+            settings={"dialogue": asdict(dialogue), "wire": asdict(self.wire)},
             secrets=(KEY, self._plan.key),
             input_rate=self._dialogue.input_rate,
         )
         words = self._provider.codec(Role.PROVIDER, self.wire, Random(0))
-        return Tapped(session, [self._recorder(directory, Role.PROVIDER, facts, words)])
+        return Tapped(session, [*taps, self._recorder(directory, Role.PROVIDER, facts, words)])
 
     def caller_recorder(self, caller: Caller, target: Target) -> list[Recorder]:
         directory = self._record.get("caller")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from voxemu.scenario.script_watch import ScriptWatch
 from voxemu.scenario.verdicts import Verdict
 from voxemu_client.agenda import Taken
 from voxemu_client.caller import Caller
@@ -16,6 +17,14 @@ MARKS = {"met": "ok", "failed": "FAILED", "no_barge_in": "NO BARGE-IN", "never_b
 
 def step_lines(caller: Caller) -> list[str]:
     return [f"  {taken.at:7.2f} s  {_step(taken)}" for taken in caller.account.steps]
+
+
+def agent_lines(agent: ScriptWatch) -> list[str]:
+    """And what went wrong on purpose."""
+    return [
+        *(f"  {at:7.2f} s  the agent's step {begun.step} {begun.what}" for at, begun in agent.begun),
+        *(f"  {at:7.2f} s  fault {fault.kind} {fault.detail}".rstrip() for at, fault in agent.faults),
+    ]
 
 
 def _step(taken: Taken) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from voxemu.audio import AudioFormat
 from voxemu.errors import UsageError
@@ -41,6 +43,10 @@ class Script:
     # For a reply to begin.
     ready_patience: float = 10.0
     # For the provider to let audio in.
+    tools: Mapping[str, Any] = field(default_factory=dict)
+    # What the app's tools answer, by name, at once; a call of any other stays without an answer.
+    longest: float = 3600.0
+    # Of the call: an agent that never stops talking is hung up on.
 
     def __post_init__(self) -> None:
         if self.steps and (self.live or self.clips or self.barge_in is not None):
@@ -51,6 +57,8 @@ class Script:
             raise UsageError("--half-duplex waits for the agent, --barge-in interrupts it: give one of them")
         if self.barge_in is not None and not 0 <= self.barge_in <= 600:
             raise UsageError(f"--barge-in must be 0 to 600 seconds, not {self.barge_in:g}")
+        if not 0 < self.longest <= 86_400:
+            raise UsageError(f"--limit must be above 0 and at most 86400 seconds, not {self.longest:g}")
 
     @property
     def plan(self) -> tuple[Step, ...]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from voxemu.agents import file_behind
 from voxemu.errors import AudioError, SettingsError, UnknownName, UsageError
-from voxemu.events import SettingSent
-from voxemu.provider import CallPlan, Provider
+from voxemu.provider import CallPlan, Provider, unspoken
 from voxemu.scenario.format import HangUpStep, SayStep
 from voxemu.scenario.reading import Scenario
 from voxemu_client.agenda import AT, Step
@@ -18,6 +18,8 @@ from voxemu_client.speech import Clip
 
 def script_of(scenario: Scenario, provider: Provider) -> Script:
     """Reads the clips that are to be said. Raises UsageError with file and line."""
+    if not scenario.steps:
+        raise SettingsError(f"{scenario.path}: nobody calls: there is no [[caller.step]] in it")
     caller = scenario.table.caller
     try:
         rate = Script(rate=caller.rate).sending_rate(provider)
@@ -37,6 +39,7 @@ def script_of(scenario: Scenario, provider: Provider) -> Script:
         quiet=caller.quiet,
         patience=caller.patience,
         ready_patience=caller.ready_patience,
+        tools=caller.tools,
     )
 
 
@@ -63,16 +66,22 @@ def _clip(scenario: Scenario, table: SayStep | HangUpStep, at: int, rate: int) -
 def plan_of(scenario: Scenario, provider: Provider, url: str, *, key: str = "", agent: str = "") -> CallPlan:
     """Whom to call and what to ask for. Raises UsageError for settings that the wire has no words for."""
     caller = scenario.table.caller
-    if caller.settings and SettingSent not in provider.spells:
+    if lost := unspoken(provider, caller.settings):
         place = scenario.place("caller", "settings")
-        raise SettingsError(f"{place}: caller.settings: {provider.id} has no words for session settings")
+        raise SettingsError(f"{place}: caller.settings: {provider.id} has no words for {', '.join(lost)}")
     return CallPlan(
         url,
         key or caller.key or "",
-        agent or caller.agent or scenario.table.agent.name,
+        agent or caller.agent or _asked_for(scenario),
         caller.settings,
         caller.rate,
     )
+
+
+def _asked_for(scenario: Scenario) -> str:
+    """The agent to be asked for by name; "" where a file makes it, which is the server's affair."""
+    agent = scenario.table.agent
+    return "" if agent.step or file_behind(agent.name) is not None else agent.name
 
 
 def named(path: str) -> Path:

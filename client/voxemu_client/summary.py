@@ -11,7 +11,7 @@ from voxemu_client.dial import Outcome
 from voxemu_client.script import Script
 from voxemu_client.web import without_secrets
 
-DONE, FAILED, USAGE, UNREACHABLE, OFF_THE_PAGE, INTERRUPTED = 0, 1, 2, 3, 4, 130
+DONE, FAILED, USAGE, UNREACHABLE, OFF_THE_PAGE, UNRECORDED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 # Exit codes.
 
 
@@ -42,11 +42,23 @@ def verdict(
     outcomes: list[Outcome], script: Script, unmet: str | None = None, *, has_verdicts: bool = False
 ) -> tuple[int, str]:
     """The exit code of calls that were connected, and why; ``unmet`` is an expectation of a scenario."""
+    code, reason = _verdict(outcomes, script, unmet, has_verdicts=has_verdicts)
+    failures = [each.failure for each in outcomes if each.failure is not None]
+    if code == DONE and failures:
+        return UNRECORDED, f"the call went well, but {failures[0]}"
+    return code, reason
+
+
+def _verdict(
+    outcomes: list[Outcome], script: Script, unmet: str | None, *, has_verdicts: bool
+) -> tuple[int, str]:
     last = outcomes[-1]
     if (trouble := lost(last)) is not None:
         return UNREACHABLE, str(trouble)
     if (breach := next((found for each in outcomes if (found := broken(each))), None)) is not None:
         return OFF_THE_PAGE, f"the provider broke its protocol: {breach}"
+    if (limited := last.caller.account.limited) is not None and not script.live:
+        return FAILED, f"the call was not over after {limited.value:g} s (--limit)"
     if has_verdicts:
         return (DONE, ending(last)) if unmet is None else (FAILED, unmet)
     if script.barge_in is not None and all(each.caller.account.barge_in is None for each in outcomes):
@@ -91,10 +103,20 @@ def summarise(
         "barge_in": next((report["barge_in"] for report in reports if report["barge_in"]), None),
         "transcripts": [line for report in reports for line in report["transcripts"]],
         "errors": [text for report in reports for text in report["errors"]],
+        "findings": [
+            {"code": each.code, "seen": each.seen} for outcome in outcomes for each in outcome.findings
+        ],
         "audio": _audio(provider, outcomes),
+        **_background(outcomes),
         "recordings": [str(outcome.recording) for outcome in outcomes if outcome.recording],
         "recording_failures": [outcome.failure for outcome in outcomes if outcome.failure],
     }
+
+
+def _background(outcomes: list[Outcome]) -> dict[str, float]:
+    """Seconds of the agent's second track, where there was one."""
+    seconds = sum(outcome.background or 0.0 for outcome in outcomes)
+    return {"background_audio": round(seconds, 3)} if seconds else {}
 
 
 def _audio(provider: Provider, outcomes: list[Outcome]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from voxemu.events import (
     Note,
     Opened,
     PlaybackStarted,
+    RecordingFailed,
     ThinkingStarted,
     TokenPresented,
     TurnEnded,
@@ -28,6 +29,8 @@ from voxemu.record.masking import Mask
 from voxemu.record.timeline import direction, type_name
 
 SOUNDS = (UserAudioSent, AgentAudioSent, MicrophoneCaptured)
+SESSION = 80
+# Characters of a session's id.
 REDRAW = 0.1
 # Seconds between two drawings of the progress line.
 
@@ -35,10 +38,10 @@ REDRAW = 0.1
 class JsonLines:
     """A tap that writes every event as a line of JSON; audio is left to the recording."""
 
-    def __init__(self, out: TextIO, provider: Provider, secrets: Iterable[str]) -> None:
+    def __init__(self, out: TextIO, provider: Provider, mask: Mask) -> None:
         self._out = out
         self._provider = provider
-        self._mask = Mask(secrets)
+        self._mask = mask
         self._opened = 0.0
 
     def saw(self, event: Event, now: float) -> Iterable[Note]:
@@ -91,6 +94,9 @@ class ProgressLine:
                 self._received += len(pcm) // 2
             case Closed():
                 doing = "closed"
+            case RecordingFailed(text=text):
+                self.erase()
+                self._out.write(f"RECORDING FAILED, the call goes on: {printable(text)}\n")
         changed, self._doing = doing != self._doing, doing
         if changed or now - self._drawn >= REDRAW:
             self._drawn = now
@@ -110,7 +116,10 @@ class ProgressLine:
 
 def summary_lines(summary: Mapping[str, Any]) -> list[str]:
     """The summary as a person reads it."""
-    lines = [f"{summary['provider']}  {summary['url']}" + (_told("  session ", summary.get("session_id")))]
+    lines = [
+        f"{summary['provider']}  {summary['url']}"
+        + _told("  session ", printable(summary.get("session_id") or "")[:SESSION])
+    ]
     if summary.get("turns"):
         lines.append(f"  {'turn':>4}  {'said':<16} {'speech':>9}  {'first agent audio':>17}")
         lines += [_turn_line(turn) for turn in summary["turns"]]
@@ -126,13 +135,20 @@ def summary_lines(summary: Mapping[str, Any]) -> list[str]:
         )
         if audio["microphone_dropped"]:
             lines.append(f"  congested  {audio['microphone_dropped']:.2f} s of the user's audio never sent")
+    if "background_audio" in summary:
+        lines.append(f"  background {summary['background_audio']:.2f} s, on a track of its own")
     for said in summary.get("transcripts", ()):
         lines.append(f"  {said['speaker']:<10} {printable(said['text'])}")
     lines += [f"  error      {printable(text)}" for text in summary.get("errors", ())]
+    lines += [
+        f"  finding    {each['code']}: {printable(each['seen'])} (`emu explain {each['code']}`)"
+        for each in summary.get("findings", ())
+    ]
     if summary.get("reconnects"):
         lines.append(f"  reconnects {summary['reconnects']}")
     lines.append(f"  ended      {printable(summary.get('ending', summary['reason']))}")
     lines += [f"  recording  {path}" for path in summary.get("recordings", ())]
+    lines += [f"  RECORDING FAILED  {printable(text)}" for text in summary.get("recording_failures", ())]
     return lines
 
 

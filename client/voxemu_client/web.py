@@ -14,12 +14,13 @@ from yarl import URL
 from voxemu.errors import ConnectionLost, Refused, RemoteProtocolError, UsageError
 
 
-async def fetch(url: str) -> Any:
+async def fetch(url: str, key: str = "") -> Any:
     """The JSON at ``url``, of an emulator. Raises ConnectionLost, RemoteProtocolError."""
+    headers = {"x-api-key": key} if key else {}
     with translated(url):
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10.0)) as http,
-            http.get(as_given(url), allow_redirects=False) as got,
+            http.get(as_given(url), headers=headers, allow_redirects=False) as got,
         ):
             if got.status != 200:
                 raise RemoteProtocolError(f"{without_secrets(url)} answered {got.status}")
@@ -44,6 +45,7 @@ def translated(url: str) -> Any:
         raise Refused(
             "upgrade",
             f"{shown} refused the websocket with {error.status}{hint.get(error.status, '')}",
+            status=error.status,
         ) from error
     except aiohttp.InvalidURL as error:
         raise UsageError(f"{shown} is no URL that can be reached") from error

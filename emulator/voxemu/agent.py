@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from voxemu.audio import SAMPLE_BYTES, AudioFormat
-from voxemu.events import Speaker, Viseme
+from voxemu.events import Downlink, Note, Speaker, Viseme
+from voxemu.fault import Fault
 
 # --- cues: what an agent is told -----------------------------------------------------------------------
 
@@ -52,10 +53,15 @@ class UserTurn:
 
 @dataclass(frozen=True, slots=True)
 class ReplyInterrupted:
-    """The user barged in after hearing ``heard`` samples of the reply."""
+    """The user barged in after hearing ``heard`` samples of the reply; none, where it was not audible yet."""
 
     generation: int
     heard: int
+    line_heard: int = 0
+    line_samples: int = 0
+    # Of the line that was being said: how much was heard, and its length.
+    left: tuple[Step, ...] = ()
+    # What was never begun.
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,49 @@ class ToolAnswered:
     result: Any
 
 
-Cue = CallBegan | UserTurn | ReplyInterrupted | ToolAnswered
+@dataclass(frozen=True, slots=True)
+class SpeechBegan:
+    """The user begins to speak."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """It is the user's turn, and nobody speaks."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextCame:
+    """The client sent a setting: ``prompt``, ``voice`` …"""
+
+    name: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class TimeCame:
+    """An alarm that the agent set."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallOver:
+    """Only notes can still be told. ``left`` was never begun of the reply that the end cut off."""
+
+    left: tuple[Step, ...] = ()
+
+
+Cue = (
+    CallBegan
+    | UserTurn
+    | ReplyInterrupted
+    | ToolAnswered
+    | SpeechBegan
+    | Waiting
+    | TextCame
+    | TimeCame
+    | CallOver
+)
 
 # --- steps: what an agent may do -------------------------------------------------------------------------
 
@@ -92,10 +140,53 @@ class CallTool:
 
 @dataclass(frozen=True, slots=True)
 class HangUp:
+    """Ends the session; each provider has its own words and close code for a cause."""
+
     reason: str = ""
+    cause: Literal["agent_left", "closed", "shutdown"] = "agent_left"
+    code: int | None = None
+    # In place of the provider's close code.
 
 
-Step = Say | Pause | CallTool | HangUp
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """Something goes wrong on purpose, now or from its own moment on."""
+
+    fault: Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Think:
+    """Think for so long; in front of a reply, in place of the settings' think_time."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Until:
+    """What follows begins at this position of the call's axis, or at once where that has passed."""
+
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Say this event, as it is; a provider without a word for it sends nothing."""
+
+    event: Downlink | Note
+    with_sound: bool = False
+    # As the sound before it goes out, and not when it has been heard.
+
+
+@dataclass(frozen=True, slots=True)
+class SetAlarm:
+    """Be told TimeCame at this position of the call's axis."""
+
+    name: str
+    position: int
+
+
+Step = Say | Pause | CallTool | HangUp | Think | Until | Tell | SetAlarm | Fail
 
 # --- the call as an agent sees it ------------------------------------------------------------------------
 
@@ -118,6 +209,8 @@ class Call:
     settings: dict[str, Any] = field(default_factory=dict)
     # As set by the client: prompt, voice, language, tools …
     history: list[Exchange] = field(default_factory=list)
+    position: int = 0
+    # Where the call is, on its axis.
 
 
 class Agent(Protocol):
@@ -134,3 +227,12 @@ class Agent(Protocol):
         ...
 
     def respond(self, cue: Cue, call: Call) -> Iterable[Step]: ...
+
+
+@runtime_checkable
+class Listener(Protocol):
+    """An agent that knows what the user says; for any other a turn's transcript is its length."""
+
+    def hears(self, turn: UserTurn, call: Call) -> str | None:
+        """The turn's transcript; "" where there is to be none, None where it is not known."""
+        ...

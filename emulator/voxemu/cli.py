@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from voxemu import __version__
 from voxemu.errors import UsageError, VoxemuError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 COMMANDS = "voxemu.commands"
 # The entry point group: `client = "voxemu_client.cli:client"` is `emu client`.
@@ -22,20 +25,27 @@ COMMANDS = "voxemu.commands"
 class Group(click.Group):
     """Its own commands, and those that installed packages bring."""
 
+    @cached_property
+    def _brought(self) -> dict[str, EntryPoint]:
+        """Looked for once, and not for a command of our own: it means reading what is installed."""
+        from importlib.metadata import entry_points
+
+        return {found.name: found for found in entry_points(group=COMMANDS)}
+
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*super().list_commands(ctx), *_brought()})
+        return sorted({*super().list_commands(ctx), *self._brought})
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         own = super().get_command(ctx, name)
-        if own is not None or name not in _brought():
+        if own is not None or name not in self._brought:
             return own
-        return _loaded(_brought()[name])
+        return _loaded(self._brought[name])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
-        if not name.startswith("-") and name not in self.list_commands(ctx):
+        if not name.startswith("-") and self.get_command(ctx, name) is None:
             from voxemu.errors import UnknownName
 
             raise UnknownName("command", name, self.list_commands(ctx))
@@ -51,10 +61,6 @@ class Group(click.Group):
                 rows.append((name, f"({error})"))
         with formatter.section("Commands"):
             formatter.write_dl(rows)
-
-
-def _brought() -> dict[str, EntryPoint]:
-    return {found.name: found for found in entry_points(group=COMMANDS)}
 
 
 def _loaded(entry: EntryPoint) -> click.Command:
@@ -78,9 +84,14 @@ def emu() -> None:
 @emu.command()
 @click.option("--host", metavar="HOST", help="Address to listen on.  [127.0.0.1]")
 @click.option("--port", metavar="PORT", help="0 picks a free one.  [8090]")
-@click.option("--agent", metavar="NAME", help="Who answers: echo, tone[:hz[:seconds]], loopback.  [echo]")
+@click.option(
+    "--agent",
+    metavar="NAME",
+    help="Who answers: echo, tone[:hz[:seconds]], script:FILE …  [echo]",
+)
 @click.option("--provider", metavar="ID", multiple=True, help="Serve this one; may be repeated.  [all]")
 @click.option("--record", metavar="DIR", help="Record every call below this directory.")
+@click.option("--upstream", metavar="URL", help="Pass calls through to this real provider; with --record.")
 @click.option("--config", metavar="FILE", help="Settings.  [./emu.toml, else [tool.emu] of ./pyproject.toml]")
 @click.option("--ready-file", metavar="FILE", help="Written once the server listens: URL, pid, providers.")
 @click.option("--json", is_flag=True, help="JSON lines on stdout.")
@@ -92,7 +103,10 @@ def emu() -> None:
 @click.option("--tls-port", metavar="PORT", help="Listen for TLS as well; needs the next two.")
 @click.option("--tls-cert", metavar="FILE")
 @click.option("--tls-key", metavar="FILE")
+@click.option("--flush-check", is_flag=True, help="Find clients that go on playing after an interruption.")
+@click.option("--fail-on", metavar="finding|never", help="Exit code 1 when a client did wrong.  [never]")
 @click.option("--livekit", metavar="auto|embedded|server|URL", help="Where rooms are served.  [auto]")
+@click.option("--livekit-url", metavar="URL", help="What clients reach that server by, if by another URL.")
 def serve(config: str | None, **flags: Any) -> None:
     """Run the emulator: all providers on one port."""
     # The echo guard solves many small systems: with threads they wait for each other, ten times as long on a
@@ -129,6 +143,32 @@ def explain(code: str | None) -> None:
     from voxemu.lint import overview
 
     click.echo(overview() if code is None else explained(code), nl=False)
+
+
+@emu.command()
+@click.argument("paths", nargs=-1, required=True, metavar="RECORDING...")
+@click.option("--fail-on", type=click.Choice(["finding", "never"]), default="never", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+def lint(**options: Any) -> None:
+    """Say what the client of a recorded call did wrong.
+
+    The rules are those of `emu explain`, on recordings of either end, also of real vendors.
+
+    Exit codes: 0; with --fail-on finding 1 when something was found; 2 a recording that cannot be read.
+    """
+    from voxemu.lint_run import run
+
+    raise SystemExit(run(options))
+
+
+@emu.command()
+@click.argument("kind", required=False)
+def faults(kind: str | None) -> None:
+    """What can go wrong on purpose, and with which providers; with a KIND, its fields."""
+    from voxemu.spoiler.explain import explained, overview
+    from voxemu.wire import PROVIDERS
+
+    click.echo(overview(PROVIDERS) if kind is None else explained(kind, PROVIDERS), nl=False)
 
 
 @emu.command()
@@ -169,6 +209,20 @@ def migrate(paths: tuple[str, ...]) -> None:
         )
 
 
+@emu.command()
+@click.argument("paths", nargs=-1, required=True, metavar="DIR...")
+def recover(paths: tuple[str, ...]) -> None:
+    """Finish recordings whose process was killed.
+
+    DIR is a recording or holds some. Says what it did; a second time there is nothing to do.
+
+    Exit codes: 0 all are finished; 2 what is no recording, is broken, or is still being made.
+    """
+    from voxemu.recover_run import run
+
+    raise SystemExit(run(paths))
+
+
 @emu.group()
 def scenario() -> None:
     """Scenario files."""
@@ -190,7 +244,8 @@ def main(args: list[str] | None = None) -> None:
     # however many cores there are.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
-        code = emu.main(args, prog_name="emu", standalone_mode=False)
+        # A command may do with a process that is its own what it would not do in somebody else's.
+        code = emu.main(args, prog_name="emu", standalone_mode=False, obj=args is None)
     except click.exceptions.Abort:
         code = 130
     except click.ClickException as error:

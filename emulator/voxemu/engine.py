@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from voxemu.events import Event, Note
@@ -33,6 +33,10 @@ class Tap(Protocol):
     def saw(self, event: Event, now: float) -> Iterable[Note]: ...
 
 
+Saw = Callable[[Event, float], Iterable[Note]]
+"""A tap's ``saw``."""
+
+
 class Tapped:
     """An engine with taps on its line.
 
@@ -42,28 +46,33 @@ class Tapped:
 
     def __init__(self, engine: Engine, taps: Sequence[Tap]) -> None:
         self._engine = engine
-        self._taps = taps
+        self._taps: Sequence[Saw] = [tap.saw for tap in taps]
 
     @property
     def deadline(self) -> float | None:
         return self._engine.deadline
 
     def receive(self, event: Event, now: float) -> list[Event]:
-        self._show(event, now)
-        return self._shown(self._engine.receive(event, now), now)
+        self._show(event, now, self._taps)
+        said = self._engine.receive(event, now)
+        for each in said:
+            self._show(each, now, self._taps)
+        return said
 
     def advance(self, now: float) -> list[Event]:
-        return self._shown(self._engine.advance(now), now)
+        said = self._engine.advance(now)
+        for each in said:
+            self._show(each, now, self._taps)
+        return said
 
-    def _shown(self, events: list[Event], now: float) -> list[Event]:
-        for event in events:
-            self._show(event, now)
-        return events
+    def show(self, event: Event, now: float) -> None:
+        """Of an event that does not go through the engine."""
+        self._show(event, now, self._taps)
 
-    def _show(self, event: Event, now: float, first: int = 0) -> None:
+    def _show(self, event: Event, now: float, taps: Sequence[Saw]) -> None:
         remarks: list[tuple[Note, int]] = []
-        for at, tap in enumerate(self._taps[first:] if first else self._taps, start=first + 1):
-            for remark in tap.saw(event, now):
-                remarks.append((remark, at))  # noqa: PERF401  there hardly ever is one
+        for behind, saw in enumerate(taps, start=1):
+            for remark in saw(event, now):
+                remarks.append((remark, behind))  # noqa: PERF401  there hardly ever is one
         for remark, behind in remarks:
-            self._show(remark, now, behind)
+            self._show(remark, now, taps[behind:])

@@ -15,7 +15,6 @@ VoxemuError
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -62,12 +61,16 @@ class Refused(VoxemuError):
 
     ``why`` is a stable word (``missing_key``, ``bad_key``, ``disabled_key``, ``unknown_agent``,
     ``unknown``, ``used``, ``expired``, ``full``); each provider spells it in its own status and body.
+    ``status`` is the HTTP status by which a caller was told, where it was one.
     """
 
-    def __init__(self, why: str, text: str, *, session_id: str | None = None) -> None:
+    def __init__(
+        self, why: str, text: str, *, session_id: str | None = None, status: int | None = None
+    ) -> None:
         super().__init__(text)
         self.why = why
         self.session_id = session_id
+        self.status = status
 
 
 class ConnectionLost(VoxemuError):
@@ -80,6 +83,9 @@ class RecordingError(VoxemuError):
 
 def meant(name: str, known: Iterable[str]) -> str:
     """The half-sentence that helps somebody who mistyped: the nearest known name, else all of them."""
+    # Late: everything imports this module, and hardly anybody mistypes.
+    import difflib
+
     known = list(known)
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     if near:

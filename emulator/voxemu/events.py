@@ -15,8 +15,11 @@ that a provider has no word for stays off its wire and in the timeline.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from voxemu.fault import Fault
 
 Speaker = Literal["user", "agent"]
 Side = Literal["caller", "provider", "line"]
@@ -45,6 +48,11 @@ class Line(Event):
 @dataclass(frozen=True, slots=True)
 class Note(Event):
     """A remark; never on a wire."""
+
+
+def named(kind: type[Event]) -> str:
+    """``UserAudioSent`` is ``user_audio_sent``: part of the timeline's schema, so a class keeps its name."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind.__name__).lower()
 
 
 # --- from the caller ---------------------------------------------------------------------------------
@@ -246,6 +254,40 @@ class Cleared(Line):
 
 
 @dataclass(frozen=True, slots=True)
+class SayAsked(Line):
+    """Whoever runs the emulator wants the agent to say this; ``pcm`` is at the call's rate."""
+
+    text: str
+    pcm: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class InterruptAsked(Line):
+    """Whoever runs the emulator wants the agent to be interrupted, as if the user had."""
+
+
+@dataclass(frozen=True, slots=True)
+class TellAsked(Line):
+    """Whoever runs the emulator wants the caller to be told this."""
+
+    event: Downlink
+
+
+@dataclass(frozen=True, slots=True)
+class FaultAsked(Line):
+    """Whoever runs the emulator, or its agent, wants this to go wrong; see ``voxemu.spoiler``."""
+
+    fault: Fault
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingSlowed(Line):
+    """From now on this end waits so many seconds before it reads each message; None: it reads no more."""
+
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Unrecognised(Line):
     """A message that the protocol has no words for.
 
@@ -314,6 +356,13 @@ class TurnDiscarded(Note):
 
     start: int
     end: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class EchoHeard(Note):
+    """The agent's own voice comes back through the user's microphone: so many seconds of it so far."""
+
     seconds: float
 
 
@@ -389,6 +438,40 @@ class AgentFailed(Note):
 
 
 @dataclass(frozen=True, slots=True)
+class ScriptStepBegan(Note):
+    """A scripted agent took a step; steps are counted from 1."""
+
+    step: int
+    what: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptStepInterrupted(Note):
+    """The user barged in while a step was being said."""
+
+    step: int
+    heard: float
+    # Milliseconds.
+    share: float
+    # Of the step's audio, 0 to 1.
+    text: str = ""
+    # What of its text that comes to, in whole words.
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptStepMissed(Note):
+    """The call is over, and this step was never begun."""
+
+    step: int
+    what: str
+    place: str = ""
+    # file:line
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class LimitReached(Note):
     limit: str
     value: float
@@ -402,6 +485,14 @@ class FindingMade(Note):
     rule: str
     page: str
     seen: str
+
+
+@dataclass(frozen=True, slots=True)
+class FaultInjected(Note):
+    """Something goes wrong on purpose; where it spoils a message, that is the next one."""
+
+    kind: str
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)

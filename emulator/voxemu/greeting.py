@@ -10,7 +10,6 @@ from voxemu.agent import Agent
 from voxemu.agents import Greeter, Tone, chime, make_agent, names_an_agent, sine
 from voxemu.audio import AudioFormat
 from voxemu.dialogue.settings import DialogueSettings
-from voxemu.record.audio_file import read_audio
 
 
 def greeted(agent: Agent, settings: DialogueSettings) -> Agent:
@@ -32,4 +31,7 @@ def greeting_sound(greeting: str) -> Callable[[AudioFormat], bytes]:
 
 @lru_cache(maxsize=64)
 def _file(path: str, rate: int) -> bytes:
+    # With what reads files; most servers have no greeting.
+    from voxemu.record.audio_file import read_audio
+
     return read_audio(Path(path), rate)

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import hmac
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from voxemu.audio import AudioFormat, Scale
 from voxemu.errors import Refused, UsageError
-from voxemu.events import Downlink, Event, Uplink
+from voxemu.events import Downlink, Event, SettingSent, Uplink
+from voxemu.roombook import RoomBook
 
 if TYPE_CHECKING:
     from random import Random
@@ -25,6 +26,9 @@ Message = str | bytes
 """One websocket message: str is a text frame, bytes a binary one."""
 
 S = TypeVar("S")
+
+ROOM_SETTINGS = frozenset({"user_identity", "agent_config", "room_name"})
+# Of a start request, and no session settings that could be sent on a socket.
 
 
 class Role(Enum):
@@ -53,8 +57,19 @@ class Codec(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Route:
+    """One method of one path. What it takes and answers is for the OpenAPI description alone."""
+
     method: str
     path: str
+    summary: str = field(default="", compare=False)
+    key: Literal["", "bearer", "x-api-key"] = field(default="", compare=False)
+    # Where a key is shown.
+    body: Mapping[str, Any] | None = field(default=None, compare=False)
+    # JSON Schema of the request's body.
+    query: tuple[str, ...] = field(default=(), compare=False)
+    # Parameters that may be given, texts all of them.
+    answers: Mapping[int, Mapping[str, Any] | None] = field(default_factory=dict, compare=False)
+    # For each status the JSON Schema of the body, None where there is none; {"error": …} need not be said.
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +84,8 @@ class Asked:
     body: bytes
     base: str
     # How the client reached us: scheme and host, no trailing slash; or the configured public URL.
+    peer: str = ""
+    # The client's address, where requests are counted per client.
 
     @property
     def socket_base(self) -> str:
@@ -106,6 +123,39 @@ class Admission:
 
 
 @dataclass(frozen=True, slots=True)
+class RoomOrder:
+    """Leave to hold one session in a room that the shell opens; see ``RoomProvider``."""
+
+    admission: Admission
+    room: str
+    user: str
+    # The user's identity.
+    agent: str
+    # The identity of the agent's participant.
+    config: Mapping[str, Any]
+    # The session's effective configuration, no secrets.
+    background: str = "off"
+    # As in rooms.port.Background.
+    greeting: str = ""
+    # What the agent says first; "" where the user begins.
+    replaces: tuple[str, ...] = ()
+    # Rooms whose sessions make way for this one: they are to be ended first.
+    join_wait: float = 60.0
+    rejoin_wait: float = 10.0
+    # As in rooms.port.RoomPlan.
+    settings: Any = None
+    # This session's own, where they are others than its agent's and its key's.
+
+
+@dataclass(frozen=True, slots=True)
+class RoomEnding:
+    """The shell ends the session in this room, if it is still open, and then answers."""
+
+    room: str
+    answered: Answered
+
+
+@dataclass(frozen=True, slots=True)
 class TokenAwaited:
     """The socket may open, and its first message must be a token within this time."""
 
@@ -139,7 +189,7 @@ class KeyRing:
 
 
 @dataclass(slots=True)
-class _Ticket:
+class Ticket:
     admission: Admission
     expires: float
     used: bool = False
@@ -162,20 +212,27 @@ class Desk:
         resolve_agent: Callable[[str, str | None, Key], str],
         settings: Callable[[type[Any], str, Key], Any],
         mint: Callable[[Mapping[str, Any]], str] | None = None,
+        names_agent: Callable[[str], bool] | None = None,
         capacity: int = 1000,
     ) -> None:
         self.keys = keys
         self.new_id = new_id
+        self.rooms = RoomBook(capacity)
+        self._names_agent = names_agent
         self._new_secret = new_secret
         self._resolve_agent = resolve_agent
         self._settings = settings
         self._mint = mint
         self._capacity = capacity
-        self._tickets: dict[str, _Ticket] = {}
+        self._tickets: dict[str, Ticket] = {}
 
     def agent(self, provider: str, asked: str | None, key: Key) -> str:
         """The agent that serves this request. Raises Refused: unknown_agent."""
         return self._resolve_agent(provider, asked, key)
+
+    def names_agent(self, name: str) -> bool:
+        """Whether this is the name of an agent of ours; where nobody can tell, any name may be."""
+        return self._names_agent is None or self._names_agent(name)
 
     def settings(self, kind: type[S], agent: str, key: Key) -> S:
         found = self._settings(kind, agent, key)
@@ -196,7 +253,7 @@ class Desk:
         secret = self._new_secret()
         if claims is not None and self._mint is not None:
             secret = self._mint({"jti": secret, **claims})
-        self._tickets[secret] = _Ticket(admission, now + life)
+        self._tickets[secret] = Ticket(admission, now + life)
         return secret
 
     def redeem(self, secret: str, *, now: float, session_id: str | None = None) -> Admission:
@@ -265,6 +322,9 @@ class Target:
     headers: Mapping[str, str] = field(default_factory=dict)
     opening: tuple[Event, ...] = ()
     session_id: str = ""
+    token: str = field(default="", repr=False)
+    room: str = ""
+    # Both only where ``url`` leads to a room.
 
 
 # --- the provider ------------------------------------------------------------------------------------------
@@ -277,6 +337,8 @@ class Provider(ABC):
     title: ClassVar[str]
     page: ClassVar[str]
     # The vendor's page that is the specification, by name.
+    media: ClassVar[Literal["websocket", "room"]] = "websocket"
+    # What carries a call; those of rooms are ``RoomProvider``.
     format: ClassVar[AudioFormat]
     frame_samples: ClassVar[int]
     # Of one agent audio message, by default.
@@ -293,12 +355,17 @@ class Provider(ABC):
     start: ClassVar[Route]
     routes: ClassVar[tuple[Route, ...]]
     # HTTP routes, the start among them where it is one.
+    prefix: ClassVar[str] = ""
+    # ``answer`` takes every request below it, also those that match no route; "" takes routes only.
     socket_path: ClassVar[str]
+    # "" where calls are held in rooms.
     settings_type: ClassVar[type[Any]]
     dialogue_defaults: ClassVar[Mapping[str, Any]] = {}
     # Where the protocol file gives other figures than the dialogue's own defaults.
     close_codes: ClassVar[Mapping[str, int]]
     # For each cause of SessionEnded, and "limit" and "bad_messages".
+    start_settings: ClassVar[frozenset[str]] = frozenset()
+    # What of ``CallPlan.settings`` the start request has words for, beside what ``SettingSent`` spells.
     ready: ClassVar[type[Event] | None] = None
     # The event after which the caller may send audio; None: at once.
     hosts: ClassVar[tuple[str, ...]] = ()
@@ -345,6 +412,10 @@ class Provider(ABC):
         """What a well-behaved caller says before it hangs up."""
         return ()
 
+    def ending(self, plan: CallPlan, target: Target) -> Request | None:
+        """The HTTP request that ends a session; None where hanging up is enough."""
+        return None
+
     # for people
 
     @abstractmethod
@@ -353,6 +424,45 @@ class Provider(ABC):
     @abstractmethod
     def exports(self, base: str) -> Mapping[str, str]:
         """Environment variables that an app would be given to use this provider here."""
+
+
+class RoomProvider(Provider):
+    """A protocol whose calls are held in rooms. Its HTTP side asks for rooms; the shell has them."""
+
+    media = "room"
+    socket_path = ""
+
+    @abstractmethod
+    def order(self, asked: Asked, desk: Desk, now: float) -> Answered | RoomOrder | RoomEnding:
+        """Judges a request for one of ``routes``. The shell opens the room of a RoomOrder and answers what
+        ``opened`` makes of it, or ``unopened`` when no agent could be brought into it."""
+
+    @abstractmethod
+    def opened(self, order: RoomOrder, *, token: str, url: str) -> Answered: ...
+
+    @abstractmethod
+    def unopened(self, order: RoomOrder, desk: Desk, now: float, hint: str = "") -> Answered: ...
+
+    def answer(self, asked: Asked, desk: Desk, now: float) -> Answered:
+        """For a shell without rooms: whatever wants one is answered as if it could not be opened."""
+        judged = self.order(asked, desk, now)
+        match judged:
+            case Answered():
+                return judged
+            case RoomEnding(room=room, answered=answered):
+                desk.rooms.leave(room, now)
+                return answered
+        return self.unopened(judged, desk, now, "this server was started without rooms")
+
+    def admit(self, asked: Asked, desk: Desk, now: float) -> Answered:
+        return Answered(404, {"error": "Not found", "path": asked.path})
+
+
+def unspoken(provider: Provider, settings: Iterable[str]) -> list[str]:
+    """Those of a call's settings, by name, that this provider has no words for."""
+    if SettingSent in provider.spells:
+        return [name for name in settings if name in ROOM_SETTINGS]
+    return [name for name in settings if name not in provider.start_settings]
 
 
 def at_path(url: str, path: str, *, socket: bool = False) -> str:

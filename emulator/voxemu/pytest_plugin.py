@@ -27,7 +27,8 @@ TRACES = "emu-traces"
 
 GOLDENS = "recordings"
 UPDATED = "emu golden"
-# A property of a test: what --emu-update wrote for it.
+COMPARED = "emu golden compared"
+# Properties of a test: what --emu-update wrote for it, and the golden it looked at.
 
 SCENE: pytest.StashKey[Scene] = pytest.StashKey()
 
@@ -58,18 +59,43 @@ def pytest_configure(config: pytest.Config) -> None:
         )
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    written = [
-        text
-        for reports in terminalreporter.stats.values()
-        for report in reports
-        for name, text in getattr(report, "user_properties", ())
-        if name == UPDATED and report.when == "teardown"
-    ]
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config
+) -> None:
+    written = _said(terminalreporter, UPDATED)
     if written:
         terminalreporter.section(f"--emu-update wrote {len(written)}")
         for text in written:
             terminalreporter.line(text)
+    compared = _said(terminalreporter, COMPARED)
+    if compared and exitstatus == pytest.ExitCode.OK and _ran_everything(terminalreporter, config):
+        from voxemu.testing.golden import unused
+
+        for folder in unused(config.rootpath / GOLDENS, map(Path, compared)):
+            shown = folder.relative_to(config.rootpath)
+            terminalreporter.line(f"unused golden: {shown}, with which no test compared its session")
+
+
+def _said(terminalreporter: pytest.TerminalReporter, key: str) -> list[str]:
+    """What the tests of this run, in whatever process, say of themselves under this name."""
+    return [
+        text
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        for name, text in getattr(report, "user_properties", ())
+        if name == key and report.when == "teardown"
+    ]
+
+
+def _ran_everything(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> bool:
+    """Whether no test was left out, which could have been the one that needs a golden."""
+    left_out = ("deselected", "skipped", "xfailed")
+    chosen = ("keyword", "markexpr", "deselect", "ignore", "ignore_glob", "lf", "stepwise")
+    return (
+        config.args_source is not pytest.Config.ArgsSource.ARGS
+        and not any(terminalreporter.stats.get(outcome) for outcome in left_out)
+        and not any(config.getoption(option, None) for option in chosen)
+    )
 
 
 @pytest.hookimpl(wrapper=True)
@@ -120,13 +146,7 @@ def emu_virtual(request: pytest.FixtureRequest, emu_settings: Any) -> Iterator[V
 
     A sync test gives its coroutine to ``emu_virtual.run``.
     """
-    try:
-        from voxemu.testing.virtual_emu import VirtualScene
-    except ModuleNotFoundError as error:
-        if error.name != "async_solipsism":
-            raise
-        text = "the virtual clock needs async-solipsism: install voxemu[virtual]"
-        raise pytest.fail.Exception(text, pytrace=False) from None
+    from voxemu.testing.virtual_emu import VirtualScene
 
     yield from _played(request, emu_settings, VirtualScene)
 
@@ -144,6 +164,7 @@ def emu_golden(request: pytest.FixtureRequest) -> Iterator[EmuGolden]:
     golden = EmuGolden(emu, root, name, update=request.config.getoption("--emu-update"), exact=virtual)
     yield golden
     request.node.user_properties.extend((UPDATED, text) for text in golden.written)
+    request.node.user_properties.extend((COMPARED, str(folder)) for folder in golden.compared)
     if not golden.asked and not scene.failed:
         raise pytest.fail.Exception("emu_golden was asked for and never called: emu_golden()", pytrace=False)
 

@@ -14,9 +14,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, create_model
 
 
 class Table(BaseModel):
-    """Strict: a number in quotes is no number."""
+    """Strict: a number in quotes is no number.
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    Only a table that is validated itself is built for that; those inside it are built as parts of it.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
 
 def table_name(provider: str) -> str:

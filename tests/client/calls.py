@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -18,8 +18,10 @@ from voxemu.drive.link import Link
 from voxemu.drive.rehearsal import Rehearsed, Told, rehearse
 from voxemu.engine import Tap, Tapped
 from voxemu.events import Event, Note, SettingSent, UserAudioSent
+from voxemu.fault import fault_of
 from voxemu.provider import Provider, Role, Target
 from voxemu.record import CallFacts, Recorder, Recording
+from voxemu.spoiler import SpoiledCodec, Spoiler
 from voxemu.wire import PROVIDERS
 from voxemu_client.caller import Caller
 from voxemu_client.script import Script
@@ -99,6 +101,8 @@ def play(
     record: Path | None = None,
     limit: float = 120.0,
     wire: Any = None,
+    faults: Iterable[Mapping[str, Any]] = (),
+    client: type[Caller] = Caller,
     **script: Any,
 ) -> Played:
     settings = {**provider.dialogue_defaults, "echo_guard": False, **(session or {})}
@@ -109,7 +113,8 @@ def play(
         make_agent(agent) if isinstance(agent, str) else agent,
         session_id="s1",
     )
-    caller = Caller(provider, Target("ws://emulator", opening=opening), Script(tuple(clips), **script))
+    spoiler = Spoiler(answering, provider, [fault_of(fault) for fault in faults], Random(1))
+    caller = client(provider, Target("ws://emulator", opening=opening), Script(tuple(clips), **script))
     taps: list[Tap] = [user]
     recorder = None
     if record is not None:
@@ -118,8 +123,9 @@ def play(
         taps = [recorder, user]
     end = rehearse(
         Tapped(caller, taps),
-        Tapped(answering, [service]),
+        Tapped(spoiler, [service]),
         provider,
+        words=lambda codec: SpoiledCodec(codec, provider.media),
         rng=Random(1),
         settings=wire,
         up=up,

@@ -215,7 +215,10 @@ def test_a_rehearsal_of_nothing_is_exit_code_2(emu: Run, tmp_path: Path) -> None
     assert "there is no such scenario" in emu("rehearse", "nothing.toml")[2]
     (tmp_path / "bad.toml").write_text(HEAD)
     code, _, err = emu("rehearse", "bad.toml")
-    assert (code, err) == (2, "emu: bad.toml:1: caller is missing\n")
+    assert (code, err) == (
+        2,
+        "emu: bad.toml:1: nobody does anything; write [[caller.step]], [[agent.step]] or both\n",
+    )
 
 
 @pytest.mark.parametrize(

@@ -250,6 +250,17 @@ def test_ctrl_c_before_the_call_is_connected_ends_it_too(emu: Run) -> None:
     assert code == 130
 
 
+def test_a_terminal_without_the_letters_is_told_all_the_same(
+    emu: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, err = (io.TextIOWrapper(io.BytesIO(), "ascii", write_through=True) for _ in range(2))
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(sys, "stderr", err)
+    code, _, _ = emu("--url", "http://127.0.0.1:1/ü")
+    assert code == 3
+    assert "\\xfc" in err.buffer.getvalue().decode()
+
+
 @pytest.mark.sockets
 def test_a_terminal_gets_a_progress_line(
     emu: Run, url: str, yes: str, monkeypatch: pytest.MonkeyPatch

@@ -10,10 +10,10 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from voxemu import prompts
 from voxemu.audio import Scale, sample_count
 from voxemu.errors import AudioError, UnknownName
 from voxemu.record.audio_file import read_audio
-from voxemu_client import prompts
 from voxemu_client.clips import load_clip
 from voxemu_client.speech import Clip, audible, spoken
 

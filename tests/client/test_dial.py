@@ -19,7 +19,7 @@ from voxemu.errors import ConnectionLost, Refused, RemoteProtocolError, UsageErr
 from voxemu.events import BargedIn, Event, Note, UserAudioSent
 from voxemu.provider import CallPlan, Provider, Response, Target
 from voxemu.record import Recording
-from voxemu.wire import PROVIDERS
+from voxemu.wire import ON_SOCKETS
 from voxemu.wire.lokutor import Lokutor
 from voxemu_client.dial import Patience, Telephone
 from voxemu_client.script import Script
@@ -28,7 +28,7 @@ from voxemu_client.web import fetch
 
 pytestmark = pytest.mark.sockets
 
-providers = pytest.mark.parametrize("provider", PROVIDERS.values(), ids=list(PROVIDERS))
+providers = pytest.mark.parametrize("provider", ON_SOCKETS.values(), ids=list(ON_SOCKETS))
 
 QUICK = Patience(connect=1.0, answer=1.0, again=0.01)
 KEY = "sk-secret-of-the-user"

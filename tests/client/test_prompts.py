@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from voxemu import prompts
 from voxemu.errors import UnknownName
-from voxemu_client import prompts
 
 RATE = 16000  # Hz
 WINDOW = 160  # samples: 10 ms, the step in which silence is measured below
@@ -83,5 +83,5 @@ def test_the_prompts_give_short_and_long_turns(name: str, shortest: float, longe
 
 
 def test_every_prompt_is_described_beside_it(top: Path) -> None:
-    readme = (top / "client/voxemu_client/prompts/README.md").read_text()
+    readme = (top / "emulator/voxemu/prompts/README.md").read_text()
     assert [name for name in prompts.names() if f"| `{name}` |" not in readme] == []

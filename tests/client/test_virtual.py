@@ -8,15 +8,16 @@ from typing import Any
 import pytest
 
 from tests.client.calls import clip, play
-from voxemu.events import RatesAnnounced
+from voxemu.errors import Refused
+from voxemu.events import Event, RatesAnnounced, TokenPresented
 from voxemu.provider import CallPlan, Provider
 from voxemu.record import Recording
 from voxemu.testing.virtual import run_virtual, virtual_emulator, virtual_wall
-from voxemu.wire import PROVIDERS
+from voxemu.wire import ON_SOCKETS, PROVIDERS
 from voxemu_client.dial import Outcome, Telephone
 from voxemu_client.script import Script
 
-providers = pytest.mark.parametrize("provider", PROVIDERS.values(), ids=list(PROVIDERS))
+providers = pytest.mark.parametrize("provider", ON_SOCKETS.values(), ids=list(ON_SOCKETS))
 
 AGENT = "tone:440:3"
 
@@ -51,10 +52,24 @@ def test_the_agent_is_interrupted_on_the_virtual_clock(provider: Provider, tmp_p
     assert found.manifest["started"] == "2000-01-01T00:00:00.000+00:00"
 
 
-@pytest.mark.parametrize("name", ["lyzr-sip", "lokutor"])
-def test_the_client_has_the_call_that_is_rehearsed(name: str, tmp_path: Path) -> None:
+def test_a_room_keeps_real_time_and_says_so(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="rooms run in real time only, and this emulator's clock is virtual"):
+        dialled(PROVIDERS["lyzr-livekit"], tmp_path)
+
+
+OPENINGS: dict[str, tuple[Event, ...]] = {
+    "lyzr-sip": (),
+    "workbuddy": (TokenPresented("t"),),
+    "lokutor": (RatesAnnounced(44_100, 44_100),),
+}
+"""What a caller says first on each wire; a token is masked in both recordings."""
+
+
+@pytest.mark.parametrize(("name", "opening"), OPENINGS.items())
+def test_the_client_has_the_call_that_is_rehearsed(
+    name: str, opening: tuple[Event, ...], tmp_path: Path
+) -> None:
     provider = PROVIDERS[name]
-    opening = (RatesAnnounced(44_100, 44_100),) if RatesAnnounced in provider.spells else ()
     (tmp_path / "rehearsed").mkdir()
     spoken = script(provider)
     played = play(

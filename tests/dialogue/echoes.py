@@ -17,7 +17,7 @@ import soxr
 from tests.needs import require_file
 
 Sound = npt.NDArray[np.float64]
-PROMPTS = Path(__file__).parents[2] / "client" / "voxemu_client" / "prompts"
+PROMPTS = Path(__file__).parents[2] / "emulator" / "voxemu" / "prompts"
 HUMAN = Path("/usr/share/sounds/alsa")
 CLIPS = ("hello", "question", "story", "stop", "numbers", "goodbye", "yes")
 HUMANS = ("Front_Center", "Rear_Left", "Side_Right")

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.dialogue.echoes import Sound, fan, pcm, placed, returned, rms, spoken, tone, white
+from voxemu.dialogue.detection import DetectionSettings
 from voxemu.dialogue.echo_guard import EchoGuard
-from voxemu.dialogue.vad import DetectionSettings, Detector, SpeechEnded, SpeechStarted
+from voxemu.dialogue.vad import Detector, SpeechEnded, SpeechStarted
 
 GUARDED = DetectionSettings(echo_guard=True)
 BEGIN = 0.5  # where agent audio begins to sound, in seconds

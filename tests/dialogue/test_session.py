@@ -218,6 +218,15 @@ def test_zeros_are_silence_and_start_nothing() -> None:
     assert talk.all(TurnStarted) == []
 
 
+def test_a_sound_too_short_for_a_turn_is_none_at_hang_up_either() -> None:
+    talk = Talk(min_utterance=0.2)
+    talk.say(0.15)
+    assert talk.only(TurnStarted).turn == 1
+    talk.hang_up()
+    assert talk.only(TurnDiscarded).seconds == pytest.approx(0.15, abs=0.02)
+    assert talk.all(TurnEnded) == []
+
+
 def test_a_turn_still_open_at_hang_up_is_finished() -> None:
     talk = Talk()
     talk.say(1.0)
@@ -653,3 +662,15 @@ def test_thinking_is_stopped_once_before_the_agent_speaks() -> None:
     talk.say(0.5)
     talk.quiet(3.0)
     assert len(talk.all(ThinkingStarted)) == len(talk.all(ThinkingStopped)) == 1
+
+
+def test_an_agent_that_cannot_say_what_it_heard_fails_and_answers_all_the_same() -> None:
+    class Deaf(Scripted):
+        def hears(self, turn: UserTurn, call: Call) -> str | None:
+            raise ValueError("no ears")
+
+    talk = Talk(agent=Deaf([[say("yes", 0.2)]]))
+    talk.say(0.5)
+    talk.quiet(2.0)
+    assert talk.only(AgentFailed).error == "ValueError: no ears"
+    talk.only(SpeakingStarted)

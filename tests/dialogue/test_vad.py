@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.dialogue.echoes import CLIPS, HUMANS, Sound, fan, pcm, placed, spoken, tone, vowel, white
+from voxemu.dialogue.detection import DetectionSettings
 from voxemu.dialogue.noise_floor import pitched
-from voxemu.dialogue.vad import DetectionSettings, Detector, SpeechEnded, SpeechStarted
+from voxemu.dialogue.vad import Detector, SpeechEnded, SpeechStarted
 
 RATES = (8000, 16000, 24000, 44100, 48000)
 Found = SpeechStarted | SpeechEnded

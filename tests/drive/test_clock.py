@@ -34,7 +34,7 @@ def play(clock: MediaClock, *events: Event) -> list[tuple[float, Event]]:
     for event in events:
         for part in clock.cut(event):
             seen.append((clock.now(), part))
-            clock.heard(part)
+            clock.heard(part, clock.now())
     return seen
 
 

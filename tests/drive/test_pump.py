@@ -8,7 +8,6 @@ from collections.abc import Callable, Coroutine
 from random import Random
 from typing import Any
 
-import async_solipsism
 import pytest
 
 from tests.calls import speech
@@ -28,11 +27,13 @@ from voxemu.events import (
     LimitReached,
     Opened,
     Ponged,
+    ReadingSlowed,
     SessionEnded,
     SessionStarted,
     UserAudioSent,
 )
 from voxemu.provider import Message, Role
+from voxemu.testing.virtual_loop import run_virtual
 from voxemu.wire import PROVIDERS
 
 WORKBUDDY = PROVIDERS["workbuddy"]
@@ -42,11 +43,7 @@ def virtual(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]
     """Runs a coroutine on a loop whose clock jumps to whatever is next."""
 
     def run() -> None:
-        loop = async_solipsism.EventLoop()
-        try:
-            loop.run_until_complete(asyncio.wait_for(test(), 10_000))
-        finally:
-            loop.close()
+        run_virtual(test(), limit=10_000)
 
     run.__name__ = test.__name__
     return run
@@ -90,6 +87,17 @@ class Wire:
     def abort(self) -> None:
         self.aborted = True
         self.open.set()
+
+
+class PromptWire(Wire):
+    """One that takes a message at once, as long as ``now``."""
+
+    now = True
+
+    def offer(self, message: Message) -> bool:
+        if self.now:
+            self.sent.append((asyncio.get_running_loop().time(), message))
+        return self.now
 
 
 class Watched:
@@ -182,6 +190,43 @@ async def test_an_engines_own_fault_closes_with_1011_and_is_raised() -> None:
     with pytest.raises(ZeroDivisionError):
         await pump(wire, Faulty()).run()
     assert wire.closed == (1011, "internal error")
+
+
+# --- what goes out --------------------------------------------------------------------------------------
+
+
+@virtual
+async def test_what_the_line_takes_at_once_is_sent_where_it_is_said() -> None:
+    wire = PromptWire()
+    pumping = pump(wire, Watched({Ponged: [AgentAudioSent(bytes(640))]}))
+    running = asyncio.create_task(pumping.run())
+    await asyncio.sleep(0.1)
+    pumping.tell(Ponged())
+    assert [message for _, message in wire.sent] == [bytes(640)]
+    await wire.inbox.put(Closed(1005))
+    await running
+
+
+@virtual
+async def test_nothing_overtakes_what_has_to_wait() -> None:
+    wire = PromptWire()
+    frames = [AgentAudioSent(bytes([number]) * 640) for number in range(3)]
+    pumping = pump(wire, Watched({Ponged: [frames[0]], Cleared: [frames[1]], Congested: [frames[2]]}))
+    running = asyncio.create_task(pumping.run())
+    await asyncio.sleep(0.1)
+    wire.now = False
+    wire.open.clear()
+    pumping.tell(Ponged())
+    await asyncio.sleep(0.1)
+    # The line would take it now; but there is one that waits.
+    wire.now = True
+    pumping.tell(Cleared())
+    wire.open.set()
+    await asyncio.sleep(0.1)
+    pumping.tell(Congested())
+    assert [message for _, message in wire.sent] == [frame.pcm for frame in frames]
+    await wire.inbox.put(Closed(1005))
+    await running
 
 
 @virtual
@@ -287,3 +332,40 @@ async def test_a_peer_that_does_not_hang_up_is_closed_on() -> None:
     await pump(wire, engine).run()
     assert wire.closed == (1000, "")
     assert asyncio.get_running_loop().time() == pytest.approx(0.7, abs=0.1)
+
+
+# --- read slowly, or not at all ------------------------------------------------------------------------
+
+
+async def given_after(seconds: float, slowed: float | None) -> list[Event]:
+    """What an engine that asked for it as it opened was given by then, of ten messages that were there."""
+    wire, engine = Wire(), Watched({Opened: [ReadingSlowed(slowed)]})
+    for _ in range(10):
+        await wire.inbox.put(bytes(640))
+    running = asyncio.create_task(pump(wire, engine, limits=PumpLimits(ping=None)).run())
+    await asyncio.sleep(seconds)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    return [event for event in engine.given if isinstance(event, UserAudioSent)]
+
+
+@virtual
+async def test_an_engine_may_have_its_messages_read_slowly() -> None:
+    assert [len(await given_after(1.2, slowed)) for slowed in (0.0, 0.5, None)] == [10, 2, 0]
+
+
+@virtual
+async def test_a_close_without_a_code_or_a_word_is_the_sockets_to_make() -> None:
+    for code in (1005, 1006):
+        wire = Wire()
+        await pump(wire, Watched({Opened: [Closed(code, "", "provider")]})).run()
+        assert wire.closed == (code, "")
+
+
+@virtual
+async def test_a_close_of_the_peers_is_answered_as_an_ordinary_one() -> None:
+    for code in (1005, 1006):
+        wire = Wire()
+        await wire.inbox.put(Closed(code))
+        await pump(wire, Watched()).run()
+        assert wire.closed == (1000, "")

@@ -28,7 +28,7 @@ from voxemu.lint import Linter
 Floats = NDArray[np.float64]
 Timed = tuple[float, Event]
 
-PROMPTS = Path(__file__).resolve().parents[2] / "client" / "voxemu_client" / "prompts"
+PROMPTS = Path(__file__).resolve().parents[2] / "emulator" / "voxemu" / "prompts"
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.lint.calls import FIFTH, LOKUTOR, LYZR, NOTHING, VENDORS, WORKBUDDY, Vendor, codes, only
+from tests.lint.calls import FIFTH, LIVEKIT, LOKUTOR, LYZR, NOTHING, VENDORS, WORKBUDDY, Vendor, codes, only
 from voxemu.events import (
     AgentAudioSent,
     AgentReadied,
@@ -63,9 +63,11 @@ def test_a_new_protocol_with_a_ready_message_has_the_rule_too() -> None:
 @every_vendor
 def test_a_microphone_that_goes_on_after_the_stop_is_found(vendor: Vendor) -> None:
     opening: list[tuple[float, Event]] = [(0.0, SessionStarted("s")), (1.0, audio(vendor)), (2.0, StopSent())]
-    assert remarks(vendor, *opening, (2.25, audio(vendor)), (2.5, audio(vendor))) == [
-        ("F-AFTER-HANGUP", "audio 250 ms after the client's stop")
-    ]
+    found = remarks(vendor, *opening, (2.25, audio(vendor)), (2.5, audio(vendor)))
+    # The others have no word for it.
+    assert found == (
+        [("F-AFTER-HANGUP", "audio 250 ms after the client's stop")] if vendor in (LYZR, FIFTH) else []
+    )
 
 
 @every_vendor
@@ -76,7 +78,8 @@ def test_audio_long_after_the_providers_end_is_found(vendor: Vendor, end: Event)
     codes_ = [
         code for code, _ in remarks(vendor, (0.0, SessionStarted("s")), (2.0, end), (2.8, audio(vendor)))
     ]
-    assert codes_ == ["F-AFTER-END"]
+    # A room's microphone is the media stack's, which goes on until the room is gone.
+    assert codes_ == ([] if vendor is LIVEKIT else ["F-AFTER-END"])
 
 
 @every_vendor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from voxemu.events import FindingMade
 from voxemu.lint import all_codes, explain, finding, findings_page, overview
 from voxemu.lint.pages import ADVICE, FRAMES, SILENCE, WITHOUT, applies
 from voxemu.lint.rules import RULES
+from voxemu.lint.unseen import UNSEEN
 from voxemu.provider import Provider
 from voxemu.wire import PROVIDERS
 
@@ -60,6 +62,14 @@ def test_every_code_is_spelled_the_same_way() -> None:
 def test_every_advice_is_for_a_rule_there_is_and_that_its_provider_has() -> None:
     stray = [(who, code) for who, said in ADVICE.items() for code in said if not applies(code, who)]
     assert stray == []
+
+
+@pytest.mark.parametrize("provider", PROVIDERS.values(), ids=lambda provider: provider.id)
+def test_what_cannot_be_seen_stands_on_the_providers_own_page(provider: Provider) -> None:
+    said = UNSEEN[provider.id]
+    assert [each.source for each in said if not each.source.startswith(provider.page)] == []
+    named = {code for each in said for code in re.findall(r"F-[A-Z0-9-]+[A-Z0-9]", each.instead)}
+    assert named - set(RULES) == set()
 
 
 def test_every_rule_that_a_provider_is_without_exists() -> None:

@@ -132,7 +132,7 @@ def test_a_recording_that_was_broken_off_says_so(golden: Recording) -> None:
     file = golden.path / "manifest.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "complete": False}))
     found = told(compare_exactly(Recording.open(golden.path), golden))
-    assert found == ["the recording is not complete, by its own manifest"]
+    assert found == ["the recording is not complete, by its own manifest; `emu recover` finishes it"]
 
 
 def test_recordings_of_different_providers_are_not_compared_further(

@@ -39,8 +39,8 @@ def test_appended_samples_are_read_back(path: Path) -> None:
 
 def test_a_patch_changes_one_channel(path: Path) -> None:
     file = WavFile(path, 16_000, 2)
-    file.patch(0, 0, samples(0, 10))
-    file.patch(1, 4, samples(100, 3))
+    file.patch([(0, 0, samples(0, 10))])
+    file.patch([(1, 4, samples(100, 3))])
     file.declare()
     file.close()
     _, _, pcm = read_wav(path)
@@ -50,7 +50,7 @@ def test_a_patch_changes_one_channel(path: Path) -> None:
 
 def test_what_was_never_written_is_silence(path: Path) -> None:
     file = WavFile(path, 16_000, 1)
-    file.patch(0, 1000, samples(0, 1))
+    file.patch([(0, 1000, samples(0, 1))])
     file.extend(3000)
     file.declare()
     file.close()

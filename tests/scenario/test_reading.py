@@ -111,7 +111,7 @@ def test_a_scenario_without_a_provider_is_run_with_the_one_that_is_asked_for() -
         ),
         (
             HEAD + STEP + '[[expect]]\nevent = "error"\n',
-            ":4: expect.1: an expectation has one of: within_ms, no_reply",
+            ":4: expect.1: an expectation has one of: heard_of, within_ms, no_reply",
         ),
         (HEAD + STEP + "[[expect]]\nwithin_ms = 3\n", ":4: expect.1.event is missing"),
         (HEAD + STEP + '[[expect]]\nmatches = "(("\n', ":5: expect.1.matches: is no regular expression"),
@@ -123,7 +123,7 @@ def test_a_scenario_without_a_provider_is_run_with_the_one_that_is_asked_for() -
             HEAD + 'provider = "lokutr"\n' + STEP,
             ":2: provider: there is no provider 'lokutr'; did you mean 'lokutor'?",
         ),
-        (HEAD + "[caller]\n", ":2: caller.step is missing"),
+        (HEAD + "[caller]\n", ":1: nobody does anything; write [[caller.step]], [[agent.step]] or both"),
         (HEAD + "caller = 3\n", ":2: caller: must be a table"),
         (HEAD + "[caller.step]\nsay = 'x'\n", "caller.step must be a list of tables: [[caller.step]]"),
         (HEAD + "x = \n", ":2: no valid TOML: Invalid value"),

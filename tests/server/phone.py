@@ -13,7 +13,7 @@ from voxemu.events import Event, UserAudioSent
 from voxemu.provider import CallPlan, Codec, Provider, Response, Role
 from voxemu.wire import PROVIDERS
 
-PATIENCE = 5.0
+PATIENCE = 30.0
 
 
 @dataclass

@@ -13,11 +13,11 @@ from tests.server.phone import dial
 from voxemu.agents import Echo
 from voxemu.errors import UsageError
 from voxemu.events import AgentAudioSent, ErrorReported, Interrupted, SessionEnded, SessionStarted
-from voxemu.wire import PROVIDERS
+from voxemu.wire import ON_SOCKETS, PROVIDERS
 
 pytestmark = pytest.mark.sockets
 
-every_provider = pytest.mark.parametrize("provider", PROVIDERS)
+every_provider = pytest.mark.parametrize("provider", ON_SOCKETS)
 
 
 async def all_over(emu: Running) -> None:
@@ -118,7 +118,7 @@ async def test_an_exception_in_the_engine_closes_1011_and_the_server_lives(
     def broken(*_: object) -> None:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr(emu.server.registry.all()[0].session, "_take", broken)
+    monkeypatch.setattr(emu.server.registry.all()[0].session, "receive", broken)
     await phone.speak(0.1)
     assert await phone.hear(None) == 1011
     await all_over(emu)
@@ -279,7 +279,7 @@ async def test_a_session_that_cannot_be_set_up_is_closed_and_the_server_lives(
     def broken(*_: object) -> None:
         raise UsageError("the greeting is gone")
 
-    monkeypatch.setattr("voxemu.server.calls.greeted", broken)
+    monkeypatch.setattr("voxemu.casting.cast", broken)
     phone = await dial(emu.client, provider, emu.url)
     await phone.hear(ErrorReported)
     assert await phone.hear(None) == code

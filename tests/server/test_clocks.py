@@ -18,11 +18,12 @@ import pytest
 from tests.clocks import TALK, Outcome, Plan, on_media, on_virtual, rehearsed, track
 from voxemu.audio import resample
 from voxemu.events import RatesAnnounced
-from voxemu.wire import PROVIDERS
+from voxemu.wire import ON_SOCKETS, PROVIDERS
 
 pytestmark = pytest.mark.sockets
 
-every_provider = pytest.mark.parametrize("provider", list(PROVIDERS))
+# Rooms keep real time alone: see test_media and test_virtual.
+every_provider = pytest.mark.parametrize("provider", list(ON_SOCKETS))
 
 SHORT = 12.0
 # Seconds: a turn, its reply, and the first barge-in.
@@ -122,6 +123,85 @@ def test_another_process_with_another_hash_seed_changes_nothing(top: Path, tmp_p
 )
 def test_no_setting_tells_the_clocks_apart(provider: str, settings: dict[str, Any], tmp_path: Path) -> None:
     assert_one(each(short(provider, **settings), tmp_path))
+
+
+SCRIPT = """
+schema = "voxemu.scenario/1"
+[[agent.step]]
+on = "start"
+say = "tone:500:0.4"
+text = "Good day"
+[[agent.step]]
+on = "turn"
+say = "tone:440:4"
+text = "A long answer"
+name = "answer"
+[[agent.step]]
+on = "turn"
+delay = 0.33
+say = "noise:0.7"
+text = "You heard {answer.heard_ms} ms of it"
+[[agent.step]]
+think = 0.4
+[[agent.step]]
+transcript = "and so on"
+final = false
+[[agent.step]]
+on = "silence"
+delay = 0.8
+say = "yes"
+text = "Are you there?"
+[[agent.step]]
+hang_up = "agent_left"
+[[fault]]
+kind = "delay"
+in_reply = 2
+after_frames = 7
+ms = 123
+"""
+
+
+@every_provider
+def test_a_script_and_its_faults_are_the_same_on_every_clock(provider: str, tmp_path: Path) -> None:
+    script = tmp_path / "script.toml"
+    script.write_text(SCRIPT)
+    outcomes = each(short(provider, agent=f"script:{script}"), tmp_path)
+    began = [line for line in outcomes[0].timeline if '"script_step_began"' in line]
+    assert len(began) == 7
+    assert '"fault_injected"' in "".join(outcomes[0].timeline)
+    assert outcomes[0].figures["closed"]["by"] == "provider"
+    assert_one(outcomes)
+
+
+@every_provider
+def test_a_recording_answers_the_same_on_every_clock(provider: str, tmp_path: Path) -> None:
+    recorded = tmp_path / "recorded"
+    rehearsed(short(provider, agent="tone:440:3"), recorded)
+    (folder,) = (recorded / provider).iterdir()
+    assert_one(each(short(provider, agent=f"replay:{folder}"), tmp_path / "again"))
+
+
+@pytest.mark.parametrize(
+    ("provider", "fault"),
+    [
+        ("lokutor", {"kind": "late_audio", "ms": 300.0}),
+        ("lyzr-sip", {"kind": "drop", "after_frames": 5, "times": 7}),
+        ("workbuddy", {"kind": "delay", "in_reply": 1, "after_frames": 3, "ms": 333.0}),
+        ("workbuddy", {"kind": "burst", "ms": 700.0}),
+        ("lyzr-sip", {"kind": "reorder", "at_sample": 9600}),
+        ("lokutor", {"kind": "wrong_rate", "rate": 22_050}),
+        ("lokutor", {"kind": "extra_fields"}),
+        ("lyzr-sip", {"kind": "endless_interim"}),
+        ("lokutor", {"kind": "close", "code": 4242, "at": 5.0155}),
+        ("workbuddy", {"kind": "token_expired", "on": "turn_ended", "nth": 2}),
+        ("lyzr-sip", {"kind": "error", "on": "turn_ended", "nth": 2, "fatal": True}),
+    ],
+    ids=str,
+)
+def test_no_fault_tells_the_clocks_apart(provider: str, fault: dict[str, Any], tmp_path: Path) -> None:
+    outcomes = each(short(provider, fault=[fault]), tmp_path)
+    assert '"type":"fault_injected"' in "".join(outcomes[0].timeline)
+    assert_one(outcomes)
 
 
 @pytest.mark.parametrize("rate", [16_000, 22_050, 48_000])

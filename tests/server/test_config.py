@@ -126,7 +126,7 @@ def test_the_clients_variables_are_left_alone() -> None:
         ),
         (
             "[[key]]\nvalue = 'a'\n[key.lyzr_sip]\nurl_life = -1",
-            "emu.toml: key[0].lyzr_sip.url_life: url_life must be above 0 and at most 86400 seconds, not -1",
+            "emu.toml: key[0].lyzr_sip.url_life: url_life must be 0 to 86400 seconds, not -1",
         ),
         ("agent = 'ecko'", "emu.toml: agent: there is no agent 'ecko'; did you mean 'echo'?"),
         ("[[key]]\nagent = 'echo'", "emu.toml: key[0]: 'value' is missing"),
@@ -139,6 +139,10 @@ def test_the_clients_variables_are_left_alone() -> None:
         (
             "livekit = 'nope'",
             "emu.toml: livekit: must be auto, embedded, server, or the URL of a LiveKit server",
+        ),
+        (
+            "livekit_url = 'rooms.example.com'",
+            "emu.toml: livekit_url: must be the URL of a LiveKit server, like wss://rooms.example.com",
         ),
         ("[limits]\nmessage = 3", "emu.toml: limits.message: must be greater than or equal to 1024, not 3"),
     ],
@@ -212,7 +216,7 @@ def test_a_greeting_that_cannot_be_read_is_found_at_the_start() -> None:
 
 def test_a_directory_for_recordings_that_cannot_be_written_is_found_at_the_start(here: Path) -> None:
     (here / "file").write_text("")
-    with pytest.raises(SettingsError, match="recordings cannot be written to"):
+    with pytest.raises(SettingsError, match=r"--record: .*file is no folder"):
         check_ahead(told(record=str(here / "file")))
 
 
@@ -267,6 +271,13 @@ def test_livekit_settings_are_accepted_and_checked() -> None:
         "[lyzr_livekit]\nuser_identity = 'required'\nend_status = 200",
         {"EMU_LYZR_LIVEKIT__END_STATUS": "204"},
     )
+    config = told(
+        "[lyzr_livekit]\nmalformed_json = 500\nagent_config = {prompt = 'Be brief.'}\nrejoin_wait = 3.5",
+        {"EMU_LYZR_LIVEKIT__END_STATUS": "200"},
+    )
+    wire = config.effective("lyzr-livekit", "", Key()).wire
+    assert (wire.end_status, wire.malformed_json, wire.rejoin_wait) == (200, 500, 3.5)
+    assert wire.agent_config == {"prompt": "Be brief."}
     assert len(problems("[lyzr_livekit]\nuser_identity = 'maybe'\nend_status = 201")) == 2
 
 

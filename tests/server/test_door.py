@@ -13,6 +13,7 @@ from aiohttp import WSServerHandshakeError
 
 from tests.server.conftest import Running, Start, until
 from voxemu.wire import PROVIDERS
+from voxemu_client.web import fetch
 
 pytestmark = pytest.mark.sockets
 
@@ -120,7 +121,7 @@ async def test_a_bad_body_is_400(start: Start, body: bytes) -> None:
     [
         ("GET", "/", 404),
         ("GET", "/session/start/", 404),
-        ("POST", "/v1/sessions/start", 404),
+        ("POST", "/v1/session/start", 404),
         ("GET", START, 405),
         ("DELETE", TOKEN, 405),
         ("POST", "/ws/agent", 405),
@@ -183,7 +184,7 @@ async def test_a_preflight_passes_without_a_key(start: Start, path: str) -> None
     status, body, headers = await asked(emu, "OPTIONS", path, headers={"Origin": origin, **PREFLIGHT})
     assert (status, body) == (204, None)
     assert headers["Access-Control-Allow-Origin"] == origin
-    assert headers["Access-Control-Allow-Headers"] == "authorization, content-type, x-api-key"
+    assert headers["Access-Control-Allow-Headers"] == "authorization, content-type, x-api-key, x-emu-label"
     assert "POST" in headers["Access-Control-Allow-Methods"]
     assert headers["Vary"] == "Origin"
     assert "Access-Control-Allow-Private-Network" not in headers
@@ -261,6 +262,52 @@ async def test_hosts(start: Start, host: str, allowed: bool) -> None:
     assert (status == 200) == allowed
     if not allowed:
         assert (status, f"--allow-host {host}" in body["error"]) == (403, True)
+
+
+# --- the control API, where others can reach it -------------------------------------------------------------
+
+KEYS = '[auth]\nkeys = ["right"]'
+CONTROL = ["/__emu/sessions", "/__emu/recordings", "/__emu/settings", "/__emu/openapi.json"]
+
+
+@pytest.mark.parametrize("path", CONTROL)
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 401),
+        ({"x-api-key": "wrong"}, 401),
+        ({"x-api-key": "right"}, 200),
+        ({"Authorization": "Bearer right"}, 200),
+    ],
+)
+async def test_what_others_can_reach_shows_calls_to_those_with_a_key_alone(
+    start: Start, path: str, headers: dict[str, str], status: int
+) -> None:
+    emu = await start(KEYS, public_url="https://emu.example.com")
+    assert (await asked(emu, "GET", path, headers=headers))[0] == status
+
+
+@pytest.mark.parametrize("path", CONTROL)
+async def test_what_this_machine_alone_can_reach_shows_calls_without(start: Start, path: str) -> None:
+    emu = await start(KEYS)
+    assert (await asked(emu, "GET", path))[0] == 200
+
+
+async def test_whoever_has_no_key_changes_nothing_that_others_can_reach(start: Start) -> None:
+    emu = await start(KEYS, public_url="https://emu.example.com")
+    control = {"x-emu-control": "1"}
+    assert (await asked(emu, "POST", "/__emu/reset", headers=control))[0] == 401
+    assert (await asked(emu, "POST", "/__emu/reset", headers=control | {"x-api-key": "right"}))[0] == 200
+
+
+async def test_whether_it_is_there_is_told_to_everybody(start: Start) -> None:
+    emu = await start(KEYS, public_url="https://emu.example.com")
+    assert (await asked(emu, "GET", "/health"))[0] == 200
+
+
+async def test_the_reference_client_learns_of_its_script_with_its_key(start: Start) -> None:
+    emu = await start(KEYS, public_url="https://emu.example.com")
+    assert (await fetch(f"{emu.url}/__emu/sessions", "right"))["sessions"] == []
 
 
 # --- where clients are sent -----------------------------------------------------------------------------

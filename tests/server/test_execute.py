@@ -2,57 +2,39 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from tests.programs import Start, ended, programs
+
 pytestmark = pytest.mark.sockets
 
 PATIENCE = 30.0
-Exec = Callable[..., "subprocess.Popen[str]"]
 
 
 @pytest.fixture
-def emu_exec(tmp_path: Path) -> Iterator[Exec]:
+def emu_exec(tmp_path: Path) -> Iterator[Start]:
     """Starts ``emu exec`` with these arguments in an empty folder, away from any terminal."""
-    started: list[subprocess.Popen[str]] = []
-
-    def emu_exec(*args: str, **env: str) -> subprocess.Popen[str]:
-        path = os.pathsep.join(path for path in sys.path if path)
-        found = subprocess.Popen(
-            [sys.executable, "-m", "voxemu.cli", "exec", *args],
-            cwd=tmp_path,
-            env={"PYTHONPATH": path, "PATH": os.environ.get("PATH", ""), **env},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        started.append(found)
-        return found
-
-    yield emu_exec
-    for process in started:
-        process.kill()
-        process.communicate()
+    with programs(tmp_path) as start:
+        yield partial(start, "exec")
 
 
 def said(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    out, err = process.communicate(timeout=PATIENCE)
-    return process.returncode, out, err
+    return ended(process, PATIENCE)
 
 
 def python(code: str) -> list[str]:
     return ["--", sys.executable, "-c", code]
 
 
-def test_the_command_finds_the_emulator_in_its_environment(emu_exec: Exec) -> None:
+def test_the_command_finds_the_emulator_in_its_environment(emu_exec: Start) -> None:
     code = """
 import json, os
 from urllib.request import urlopen
@@ -65,28 +47,28 @@ print(os.environ["WORKBUDDY_API_URL"] == os.environ["LYZR_VOICE_SIP_URL"] == os.
     assert said(emu_exec(*python(code), EMU_PORT="1")) == (0, "ok emu-key\nws/ws/agent\nTrue\n", "")
 
 
-def test_nothing_is_printed_beside_what_the_command_prints(emu_exec: Exec) -> None:
+def test_nothing_is_printed_beside_what_the_command_prints(emu_exec: Start) -> None:
     assert said(emu_exec(*python("print('mine')"))) == (0, "mine\n", "")
 
 
-def test_a_key_that_passes_is_given(emu_exec: Exec) -> None:
+def test_a_key_that_passes_is_given(emu_exec: Start) -> None:
     code = "import os; print(os.environ['EMU_KEY'])"
     assert said(emu_exec(*python(code), EMU_KEYS="first,second"))[1] == "first\n"
     assert said(emu_exec(*python(code), EMU_KEYS="first,second", EMU_KEY="second"))[1] == "second\n"
 
 
 @pytest.mark.parametrize("code", [0, 1, 7])
-def test_the_exit_code_is_the_commands(emu_exec: Exec, code: int) -> None:
+def test_the_exit_code_is_the_commands(emu_exec: Start, code: int) -> None:
     assert said(emu_exec(*python(f"raise SystemExit({code})")))[0] == code
 
 
-def test_a_command_that_was_killed_ends_as_in_a_shell(emu_exec: Exec) -> None:
+def test_a_command_that_was_killed_ends_as_in_a_shell(emu_exec: Start) -> None:
     assert said(emu_exec(*python("import os; os.kill(os.getpid(), 9)")))[0] == 128 + 9
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signals_reach_the_command_which_ends_in_its_own_way(
-    emu_exec: Exec, tmp_path: Path, number: signal.Signals
+    emu_exec: Start, tmp_path: Path, number: signal.Signals
 ) -> None:
     code = f"""
 import pathlib, signal, sys, time
@@ -105,7 +87,7 @@ time.sleep(60)
     assert said(process) == (5, "cleaned up\n", "")
 
 
-def test_options_before_the_command_are_the_emulators(emu_exec: Exec) -> None:
+def test_options_before_the_command_are_the_emulators(emu_exec: Start) -> None:
     # Without the two dashes too, and what stands behind the command's name is the command's.
     process = emu_exec("--provider", "lokutor", sys.executable, "-c", "import os; print(*sorted(os.environ))")
     out = said(process)[1]
@@ -113,7 +95,7 @@ def test_options_before_the_command_are_the_emulators(emu_exec: Exec) -> None:
     assert "WORKBUDDY_API_URL" not in out
 
 
-def test_findings_are_counted_when_the_command_has_ended(emu_exec: Exec) -> None:
+def test_findings_are_counted_when_the_command_has_ended(emu_exec: Start) -> None:
     code = """
 import json, os, time
 from urllib.request import Request, urlopen
@@ -134,7 +116,7 @@ time.sleep(0.3)
         (["--agent", "ecko", "--", "true"], "emu: --agent: there is no agent 'ecko'; did you mean 'echo'?"),
     ],
 )
-def test_what_cannot_be_is_a_sentence_and_2(emu_exec: Exec, args: list[str], sentence: str) -> None:
+def test_what_cannot_be_is_a_sentence_and_2(emu_exec: Start, args: list[str], sentence: str) -> None:
     code, out, err = said(emu_exec(*args))
     assert (code, out) == (2, "")
     assert err.startswith(sentence)

@@ -12,11 +12,12 @@ from aiohttp import ClientSession
 
 from tests.server.conftest import Start, until
 from tests.server.phone import Phone, dial
+from voxemu.errors import Refused
 from voxemu.events import AgentAudioSent, AgentReadied, ErrorReported, SessionStarted, UserAudioSent
 from voxemu.testing.virtual import VirtualEmulator, run_virtual, virtual_emulator
-from voxemu.wire import PROVIDERS
+from voxemu.wire import ON_SOCKETS, PROVIDERS
 
-every_provider = pytest.mark.parametrize("provider", list(PROVIDERS))
+every_provider = pytest.mark.parametrize("provider", list(ON_SOCKETS))
 
 
 def findings(emu: VirtualEmulator) -> list[str]:
@@ -39,6 +40,15 @@ def test_time_stands_while_no_audio_comes(provider: str) -> None:
     now, found = run_virtual(call())
     assert now == pytest.approx(0.92)
     assert found == ["F-TIME-STOPPED"]
+
+
+def test_a_room_keeps_real_time_and_says_so() -> None:
+    async def call() -> None:
+        async with virtual_emulator(clock="media") as emu, ClientSession() as client:
+            await dial(client, "lyzr-livekit", emu.url)
+
+    with pytest.raises(Refused, match=r"502: Failed to dispatch agent: rooms run in real time only.*--clock"):
+        run_virtual(call())
 
 
 def test_silence_brings_the_reply_as_fast_as_it_is_sent() -> None:

@@ -14,7 +14,7 @@ from tests.server.conftest import Start
 
 pytestmark = pytest.mark.sockets
 
-SAYS = "client/voxemu_client/prompts/question.wav"
+SAYS = "emulator/voxemu/prompts/question.wav"
 
 
 def node() -> list[str]:

@@ -9,53 +9,36 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
+from urllib.error import URLError
+from urllib.request import Request, urlopen
 
 import pytest
 
+from tests.needs import lack
+from tests.programs import Start, clog, ended, programs
+from tests.rooms.conftest import require_livekit_server
+
 pytestmark = pytest.mark.sockets
 
-Emu = Callable[..., "subprocess.Popen[str]"]
 Calling = Callable[[dict[str, Any]], socket.socket]
 PATIENCE = 20.0
 
 
 @pytest.fixture
-def emu(tmp_path: Path) -> Iterator[Emu]:
+def emu(tmp_path: Path) -> Iterator[Start]:
     """Starts ``emu`` with these arguments in an empty folder."""
-    started: list[subprocess.Popen[str]] = []
-
-    def emu(*args: str, **env: str) -> subprocess.Popen[str]:
-        found = subprocess.Popen(
-            [sys.executable, "-m", "voxemu.cli", *args],
-            cwd=tmp_path,
-            env={
-                "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-                "PATH": os.environ.get("PATH", ""),
-                **env,
-            },
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        started.append(found)
-        return found
-
-    yield emu
-    for process in started:
-        process.kill()
-        process.communicate()
+    with programs(tmp_path) as start:
+        yield start
 
 
 def said(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    """Exit code, stdout, stderr."""
-    out, err = process.communicate(timeout=PATIENCE)
-    return process.returncode, out, err
+    return ended(process, PATIENCE)
 
 
 def ready(path: Path) -> dict[str, Any]:
@@ -87,7 +70,7 @@ def calling() -> Iterator[Callable[[dict[str, Any]], socket.socket]]:
         yield lambda report: stack.enter_context(call(report))
 
 
-def test_a_server_gets_ready_answers_and_stops(emu: Emu, calling: Calling, tmp_path: Path) -> None:
+def test_a_server_gets_ready_answers_and_stops(emu: Start, calling: Calling, tmp_path: Path) -> None:
     process = emu("serve", "--port", "0", "--ready-file", "ready.json", "--record", "calls")
     report = ready(tmp_path / "ready.json")
     assert stat.S_IMODE((tmp_path / "ready.json").stat().st_mode) == 0o600
@@ -107,7 +90,7 @@ def test_a_server_gets_ready_answers_and_stops(emu: Emu, calling: Calling, tmp_p
     assert not (tmp_path / "ready.json").exists()
 
 
-def test_json_says_where_it_listens_on_its_first_line(emu: Emu, tmp_path: Path) -> None:
+def test_json_says_where_it_listens_on_its_first_line(emu: Start, tmp_path: Path) -> None:
     process = emu("serve", "--json", EMU_PORT="0", EMU_READY_FILE="ready.json", EMU_KEYS="hush-hush")
     report = ready(tmp_path / "ready.json")
     process.send_signal(signal.SIGINT)
@@ -117,7 +100,7 @@ def test_json_says_where_it_listens_on_its_first_line(emu: Emu, tmp_path: Path) 
 
 
 def test_a_client_that_reads_nothing_does_not_hold_up_the_end(
-    emu: Emu, calling: Calling, tmp_path: Path
+    emu: Start, calling: Calling, tmp_path: Path
 ) -> None:
     config = "[dialogue]\ngreeting = 'tone:440:60'\nburst = true\n[limits]\noutbox = 8\n"
     (tmp_path / "emu.toml").write_text(config)
@@ -130,24 +113,116 @@ def test_a_client_that_reads_nothing_does_not_hold_up_the_end(
     assert time.monotonic() - began < 5
 
 
-def test_a_second_signal_ends_it_at_once(emu: Emu, calling: Calling, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_live_sessions_a_stuck_client_and_half_a_request_do_not_hold_up_the_end(
+    emu: Start, calling: Calling, tmp_path: Path, number: signal.Signals
+) -> None:
+    config = "[dialogue]\ngreeting = 'tone:440:60'\nburst = true\n[limits]\noutbox = 8\n"
+    (tmp_path / "emu.toml").write_text(config)
+    process = emu("serve", "--port", "0", "--ready-file", "ready.json", "--record", "calls")
+    report = ready(tmp_path / "ready.json")
+    live, _ = calling(report), calling(report)
+    host, _, port = report["url"].removeprefix("http://").rpartition(":")
+    with socket.create_connection((host, int(port))) as half:
+        half.sendall(b"POST /session/start HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{")
+        threading.Thread(target=read_all, args=[live], daemon=True).start()
+        time.sleep(0.5)
+        began = time.monotonic()
+        process.send_signal(number)
+        assert said(process)[0] == 0
+    assert time.monotonic() - began < 5
+    manifests = [json.loads(file.read_text()) for file in tmp_path.glob("calls/lokutor/*/manifest.json")]
+    assert [manifest["complete"] for manifest in manifests] == [True, True]
+
+
+def read_all(connection: socket.socket) -> None:
+    while connection.recv(65_536):
+        pass
+
+
+FEW = """
+import resource, runpy, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (300, 300))
+sys.argv = ["emu", "serve", "--port", "0", "--ready-file", "ready.json"]
+runpy.run_module("voxemu.cli", run_name="__main__")
+"""
+
+
+def test_limits_that_the_machine_cannot_carry_are_lowered_with_a_line(tmp_path: Path) -> None:
+    pytest.importorskip("resource")
+    process = subprocess.Popen([sys.executable, "-c", FEW], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    try:
+        ready(tmp_path / "ready.json")
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=PATIENCE)
+    finally:
+        process.kill()
+        process.communicate()
+    assert "limits.connections is 172: this process may open no more files (ulimit -n)" in out
+
+
+def test_the_soft_limit_of_descriptors_is_raised_to_the_hard_one(emu: Start, tmp_path: Path) -> None:
+    process = emu("serve", "--port", "0", "--ready-file", "ready.json")
+    ready(tmp_path / "ready.json")
+    limits = Path(f"/proc/{process.pid}/limits")
+    if not limits.exists():
+        lack("this system does not show the limits of a program (/proc)")
+    (line,) = [line for line in limits.read_text().splitlines() if line.startswith("Max open files")]
+    _, _, _, soft, hard, _ = line.split()
+    assert soft == hard
+
+
+def test_a_second_signal_ends_it_at_once(emu: Start, calling: Calling, tmp_path: Path) -> None:
     process = emu("serve", "--port", "0", "--ready-file", "ready.json")
     calling(ready(tmp_path / "ready.json"))
     process.send_signal(signal.SIGINT)
-    until = time.monotonic() + 1.5
     # The client does not answer the close, so the first signal alone takes two seconds.
-    while process.poll() is None and time.monotonic() < until:
+    while process.poll() is None:
         process.send_signal(signal.SIGINT)
         time.sleep(0.1)
     assert said(process)[0] == 130
 
 
-def test_a_port_that_is_taken_is_one_line(emu: Emu) -> None:
+def test_a_second_signal_ends_one_that_stands_still_too(emu: Start, calling: Calling, tmp_path: Path) -> None:
+    """Nobody reads what it writes, so its loop answers nothing any more."""
+    process = emu("serve", "--port", "0", "--ready-file", "ready.json", "--json")
+    report = ready(tmp_path / "ready.json")
+    live = calling(report)
+    clog(process, lambda: live.sendall(b"\x81\x81\0\0\0\0{"))
+    while process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.1)
+    assert said(process)[0] == 130
+
+
+def test_a_signal_stops_the_livekit_server_too(emu: Start, tmp_path: Path) -> None:
+    require_livekit_server()
+    process = emu("serve", "--port", "0", "--livekit", "server", "--ready-file", "ready.json", "--json")
+    report = ready(tmp_path / "ready.json")
+    server = "http" + report["livekit"]["url"].removeprefix("ws")
+    with urlopen(server, timeout=5) as answered:
+        assert answered.read() == b"OK"
+    start = Request(report["providers"]["lyzr-livekit"]["start"], b"{}", {"x-api-key": "k"})
+    with urlopen(start, timeout=30) as answered:
+        assert json.load(answered)["livekitUrl"] == report["livekit"]["url"]
+    process.send_signal(signal.SIGTERM)
+    code, out, err = said(process)
+    assert (code, err) == (0, "")
+    assert '"reason":"the session was ended"' in out
+    with pytest.raises(URLError):
+        urlopen(server, timeout=5)
+
+
+def test_a_port_that_is_taken_is_one_line(emu: Start) -> None:
+    if not Path("/proc/net/tcp").exists():
+        lack("this system does not say who listens on a port")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         code, out, err = said(emu("serve", "--port", port))
     assert (code, out) == (2, "")
-    assert err == f"emu: port {port} on 127.0.0.1 is taken; choose another, or 0 for any that is free\n"
+    holder = f"{Path('/proc/self/comm').read_text().strip()} (process {os.getpid()})"
+    choose = "choose another, or 0 for any that is free"
+    assert err == f"emu: port {port} on 127.0.0.1 is taken by {holder}; {choose}\n"
 
 
 @pytest.mark.parametrize(
@@ -166,7 +241,7 @@ def test_a_port_that_is_taken_is_one_line(emu: Emu) -> None:
         (["explain", "F-NOPE"], "emu: there is no finding 'F-NOPE'"),
     ],
 )
-def test_what_cannot_be_is_a_sentence_and_2(emu: Emu, args: list[str], sentence: str) -> None:
+def test_what_cannot_be_is_a_sentence_and_2(emu: Start, args: list[str], sentence: str) -> None:
     code, out, err = said(emu(*args, EMU_SEED="1"))
     assert (code, out) == (2, "")
     assert err.startswith(sentence)

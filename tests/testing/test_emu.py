@@ -190,6 +190,7 @@ def test_an_app_is_told_by_variables(emu: Emu, emu_server: EmulatorThread) -> No
         "LYZR_VOICE_SIP_URL": emu.base_url,
         "WORKBUDDY_API_URL": emu.base_url,
         "LOKUTOR_SERVER_URL": emu.url("lokutor"),
+        "LYZR_VOICE_API_URL": emu.base_url,
     }
     assert emu_server.env == emu.env
     assert emu_server.url("workbuddy") == emu.url("workbuddy")

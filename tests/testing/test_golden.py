@@ -30,7 +30,15 @@ VIRTUAL = """
         await talk(emu_virtual.url("lokutor"))
         emu_golden()
 """
-REAL = VIRTUAL.replace("emu_virtual", "emu")
+REAL = """
+    from voxemu.testing import Tolerances
+
+    @pytest.mark.emu(agent="{agent}", settings=QUICK)
+    async def test_call(emu, emu_golden):
+        await talk(emu.url("lokutor"))
+        # Late, where the machine is busy; never so late that another length of the reply would pass.
+        emu_golden(tolerances=Tolerances(onset=2.0))
+"""
 
 
 def golden(pytester: pytest.Pytester, name: str = "call") -> Path:
@@ -107,6 +115,38 @@ def test_a_golden_that_cannot_be_read_is_a_sentence(pytester: pytest.Pytester) -
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["E *UsageError: *recordings/lokutor/call/manifest.json is no JSON*"])
     pytester.runpytest("--emu-update").assert_outcomes(passed=1)
+
+
+ONE_AND_OTHER = VIRTUAL.format(agent="tone:440:0.5") + VIRTUAL.format(agent="tone:880:0.5").replace(
+    "test_call", "test_other"
+)
+
+
+def _with_a_golden_too_many(pytester: pytest.Pytester) -> None:
+    made(pytester, ONE_AND_OTHER)
+    pytester.runpytest("--emu-update").assert_outcomes(passed=2)
+    golden(pytester).rename(golden(pytester, "old"))
+    made(pytester, VIRTUAL.format(agent="tone:880:0.5").replace("test_call", "test_other"))
+
+
+@pytest.mark.parametrize("beside", [(), ("-n", "2")])
+def test_a_golden_that_no_test_of_a_whole_run_looks_at_is_told(
+    pytester: pytest.Pytester, beside: tuple[str, ...]
+) -> None:
+    _with_a_golden_too_many(pytester)
+    lines = pytester.runpytest(*beside).stdout.str().splitlines()
+    told = [line for line in lines if "unused golden" in line]
+    assert told == [
+        f"unused golden: {Path('recordings/lokutor/old')}, with which no test compared its session"
+    ]
+
+
+@pytest.mark.parametrize("part", [("-k", "other"), (".",)])
+def test_a_run_of_chosen_tests_calls_no_golden_unused(
+    pytester: pytest.Pytester, part: tuple[str, ...]
+) -> None:
+    _with_a_golden_too_many(pytester)
+    assert "unused golden" not in pytester.runpytest(*part).stdout.str()
 
 
 def test_a_golden_that_is_never_compared_is_an_error(pytester: pytest.Pytester) -> None:

@@ -13,7 +13,7 @@ from tests.server.phone import dial
 from voxemu.errors import SettingsError, UsageError
 from voxemu.events import AgentAudioSent
 from voxemu.testing.virtual import run_virtual, virtual_emulator, virtual_wall
-from voxemu.testing.virtual_loop import Listening
+from voxemu.testing.virtual_wire import listening
 
 # --- the loop -----------------------------------------------------------------------------------------------
 
@@ -51,7 +51,7 @@ def test_every_name_is_this_loop(host: str) -> None:
             writer.close()
 
         await asyncio.get_running_loop().create_server(
-            lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader(), answer), sock=Listening(80)
+            lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader(), answer), sock=listening(80)
         )
         reader, writer = await asyncio.open_connection(host, 80)
         writer.write(b"hello\n")

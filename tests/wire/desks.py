@@ -38,13 +38,15 @@ def desk(
     keys: KeyRing = OPEN,
     *,
     known: tuple[str, ...] = (),
+    names: tuple[str, ...] | None = None,
     capacity: int = 1000,
     per_key: Mapping[str, Mapping[str, Any]] | None = None,
     **changed: Any,
 ) -> Desk:
     """A desk where the settings of each provider are the defaults, ``changed`` where they have such a field.
 
-    ``known``: the agents there are; none is any. ``per_key``: settings for the keys of a label.
+    ``known``: the agents there are; none is any.
+    ``names``: those that are ours, where it matters. ``per_key``: settings for the keys of a label.
     """
     secrets, ids = count(1), count(1)
 
@@ -65,17 +67,25 @@ def desk(
         resolve_agent=resolve,
         settings=settings,
         mint=lambda claims: f"jwt.{claims['sid']}.{claims['jti']}",
+        names_agent=None if names is None else names.__contains__,
         capacity=capacity,
     )
 
 
 def asked(
-    method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes = b"", base: str = BASE
+    method: str,
+    url: str,
+    headers: Mapping[str, str] | None = None,
+    body: bytes = b"",
+    base: str = BASE,
+    peer: str = "",
 ) -> Asked:
     """A request for ``url``, absolute or a path."""
     parts = urlsplit(url)
     lower = {name.lower(): value for name, value in (headers or {}).items()}
-    return Asked(method, parts.path, dict(parse_qsl(parts.query, keep_blank_values=True)), lower, body, base)
+    return Asked(
+        method, parts.path, dict(parse_qsl(parts.query, keep_blank_values=True)), lower, body, base, peer
+    )
 
 
 def posted(request: Request, base: str = BASE) -> Asked:

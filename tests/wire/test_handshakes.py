@@ -8,11 +8,12 @@ from tests.wire.desks import BASE, CLOSED, NOW, admitted, connected, desk, poste
 from voxemu.errors import Refused, RemoteProtocolError, UnknownName, UsageError
 from voxemu.events import Closed, ErrorReported
 from voxemu.provider import Answered, CallPlan, Desk, Provider, Response, Target
-from voxemu.wire import PROVIDERS, provider_named
+from voxemu.wire import ON_SOCKETS, PROVIDERS, provider_named
 
-every_provider = pytest.mark.parametrize("provider", PROVIDERS.values(), ids=PROVIDERS.keys())
+# What those of rooms do is in test_lyzr_livekit.py.
+every_provider = pytest.mark.parametrize("provider", ON_SOCKETS.values(), ids=ON_SOCKETS.keys())
 ticketed = pytest.mark.parametrize(
-    "provider", [one for one in PROVIDERS.values() if one.start.method == "POST"], ids=lambda one: one.id
+    "provider", [one for one in ON_SOCKETS.values() if one.start.method == "POST"], ids=lambda one: one.id
 )
 KEYED = pytest.mark.parametrize(
     "provider", [PROVIDERS["workbuddy"], PROVIDERS["lokutor"]], ids=lambda one: one.id
@@ -81,12 +82,17 @@ def test_every_route_has_a_path_of_its_own(provider: Provider) -> None:
 
 def test_no_two_providers_share_a_path() -> None:
     paths = [route.path for one in PROVIDERS.values() for route in one.routes]
-    paths += [one.socket_path for one in PROVIDERS.values()]
+    paths += [one.socket_path for one in ON_SOCKETS.values()]
     assert len(set(paths)) == len(paths)
 
 
 def test_a_provider_is_found_by_its_name() -> None:
-    assert [provider_named(name).id for name in PROVIDERS] == ["lyzr-sip", "workbuddy", "lokutor"]
+    assert [provider_named(name).id for name in PROVIDERS] == [
+        "lyzr-sip",
+        "workbuddy",
+        "lokutor",
+        "lyzr-livekit",
+    ]
 
 
 def test_a_provider_that_is_mistyped_is_guessed() -> None:

@@ -81,7 +81,7 @@ def test_a_content_type_is_not_insisted_on() -> None:
         ('{"agentId":" \\t\\n"}', "'agentId' is empty"),
         (b'{"agentId":"\xff"}', "not UTF-8"),
         ("[" * 100_000, "nested too deeply"),
-        ('{"agentId":"\\ud800"}', "surrogate"),
+        ('{"agentId":"\\ud800"}', "not JSON"),
     ],
 )
 def test_a_start_that_names_no_agent_is_a_400(body: str | bytes, words: str) -> None:
@@ -159,9 +159,14 @@ def test_the_life_of_a_url_is_a_setting() -> None:
     assert "expired" in upgrade(at, started(LYZR, PLAN, at).url, NOW + 1.0)[0].message
 
 
-@pytest.mark.parametrize("life", [0, -1, float("nan"), 1e9])
+def test_a_url_that_lives_no_time_is_never_good() -> None:
+    at = desk(url_life=0.0)
+    assert "expired" in upgrade(at, started(LYZR, PLAN, at).url, NOW)[0].message
+
+
+@pytest.mark.parametrize("life", [-1, float("nan"), 1e9])
 def test_the_life_of_a_url_is_some_time(life: float) -> None:
-    with pytest.raises(ValueError, match="url_life must be above 0"):
+    with pytest.raises(ValueError, match="url_life must be 0 to 86400"):
         LyzrSipSettings(url_life=life)
 
 

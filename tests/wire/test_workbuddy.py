@@ -107,11 +107,15 @@ def test_how_long_a_socket_waits_is_a_setting() -> None:
     assert TokenAwaited(1.5) == WORKBUDDY.admit(asked("GET", "/api/v1/sdk/ws"), at, NOW)
 
 
-@pytest.mark.parametrize("name", ["token_life", "token_wait"])
-def test_a_wait_is_some_time(name: str) -> None:
-    wrong: dict[str, Any] = {name: 0.0}
-    with pytest.raises(ValueError, match=f"{name} must be above 0"):
-        WorkbuddySettings(**wrong)
+def test_a_wait_is_some_time() -> None:
+    with pytest.raises(ValueError, match="token_wait must be above 0"):
+        WorkbuddySettings(token_wait=0.0)
+
+
+def test_a_token_may_live_no_time_and_not_less() -> None:
+    assert WorkbuddySettings(token_life=0.0).token_life == 0
+    with pytest.raises(ValueError, match="token_life must be 0 to 86400"):
+        WorkbuddySettings(token_life=-1.0)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from voxemu.agents.named import Echo, Greeter, Loopback, Tone, known_agents, make_agent, names_an_agent
+from voxemu.agents.named import (
+    Echo,
+    Greeter,
+    Loopback,
+    Tone,
+    file_behind,
+    known_agents,
+    make_agent,
+    names_an_agent,
+)
 from voxemu.agents.sounds import chime, noise, sine
 
 __all__ = [
@@ -11,6 +20,7 @@ __all__ = [
     "Loopback",
     "Tone",
     "chime",
+    "file_behind",
     "known_agents",
     "make_agent",
     "names_an_agent",

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from voxemu.agent import Agent, Call, CallBegan, Cue, Say, Step, UserTurn
+from voxemu.agent import Agent, Call, CallBegan, Cue, Listener, Say, Step, UserTurn
 from voxemu.agents.sounds import mouth, sine
 from voxemu.audio import AudioFormat, sample_count
 from voxemu.errors import UnknownName, UsageError
@@ -21,7 +21,7 @@ class Echo:
 
     def respond(self, cue: Cue, call: Call) -> Iterable[Step]:
         if isinstance(cue, UserTurn):
-            yield _line(f"(echo of {cue.seconds:.2f} s of speech)", cue.speech, call.format)
+            yield line(f"(echo of {cue.seconds:.2f} s of speech)", cue.speech, call.format)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Tone:
     def respond(self, cue: Cue, call: Call) -> Iterable[Step]:
         if isinstance(cue, UserTurn):
             text = f"(a tone of {self.hertz:g} Hz for {self.seconds:.2f} s)"
-            yield _line(text, sine(call.format, self.hertz, self.seconds), call.format)
+            yield line(text, sine(call.format, self.hertz, self.seconds), call.format)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +71,14 @@ class Greeter:
 
     def respond(self, cue: Cue, call: Call) -> Iterable[Step]:
         if isinstance(cue, CallBegan):
-            yield _line(self.text, self.sound(call.format), call.format)
+            yield line(self.text, self.sound(call.format), call.format)
         yield from self.agent.respond(cue, call)
 
+    def hears(self, turn: UserTurn, call: Call) -> str | None:
+        return self.agent.hears(turn, call) if isinstance(self.agent, Listener) else None
 
-def _line(text: str, pcm: bytes, format: AudioFormat) -> Say:
+
+def line(text: str, pcm: bytes, format: AudioFormat) -> Say:
     return Say(text, pcm, mouth(text, format.seconds(sample_count(pcm))))
 
 
@@ -83,8 +86,22 @@ _TONE = re.compile(r"tone(?::(?P<hertz>\d+(?:\.\d+)?))?(?::(?P<seconds>\d+(?:\.\
 _PLAIN: dict[str, Callable[[], Agent]] = {"echo": Echo, "loopback": Loopback}
 
 
+_FROM_FILES = ("script:", "replay:")
+
+
 def known_agents() -> list[str]:
-    return [*_PLAIN, "tone[:hz[:seconds]]"]
+    return [*_PLAIN, "tone[:hz[:seconds]]", "script:FILE", "replay:RECORDING"]
+
+
+def file_behind(name: str) -> tuple[str, str] | None:
+    """``script`` or ``replay`` and the path, for an agent that a file makes; None for any other.
+
+    Such a name is good in settings alone: a client that could ask for it would choose what is read here.
+    """
+    if not name.startswith(_FROM_FILES):
+        return None
+    kind, _, path = name.partition(":")
+    return kind, path
 
 
 def names_an_agent(name: str) -> bool:

@@ -26,7 +26,9 @@ class Captions:
     """
 
     def __init__(self, *, interim: bool) -> None:
-        self._interim = interim
+        self.interim = interim
+        self.grows = False
+        # A line of the agent's is told as it sounds.
         self._count = 0
         self._user: _Line | None = None
         self._agent: _Line | None = None
@@ -35,9 +37,13 @@ class Captions:
         self._count += 1
         return _Line(self._count, text)
 
+    def told(self, line: Transcribed) -> None:
+        """Somebody else told this line; later ones have other numbers."""
+        self._count = max(self._count, line.segment)
+
     def hears(self, seconds: float) -> list[Transcribed]:
         """The user has been speaking for this long."""
-        if not self._interim:
+        if not self.interim:
             return []
         line = self._user = self._user or self._next()
         steps = int(seconds / STEP)
@@ -59,18 +65,19 @@ class Captions:
         words = text.split()
         half = " ".join(words[: len(words) // 2])
         grown = (
-            [Transcribed("agent", half, final=False, segment=line.segment)] if self._interim and half else []
+            [Transcribed("agent", half, final=False, segment=line.segment)] if self.interim and half else []
         )
         return [*grown, Transcribed("agent", text, segment=line.segment)]
 
     def begins(self, text: str) -> None:
         """The agent's line will be said as it sounds."""
         self._agent = self._next(text)
+        self.grows = self.interim
 
     def sounds(self, share: float) -> list[Transcribed]:
         """This share of the open line's audio has gone out."""
         line = self._agent
-        if line is None or not self._interim:
+        if line is None or not self.grows:
             return []
         words = _words(line.text, share)
         if len(words) <= line.shown:
@@ -80,7 +87,7 @@ class Captions:
 
     def sounded(self, share: float) -> list[Transcribed]:
         """The open line of the agent, if there is one, is over after this share of it was heard."""
-        line, self._agent = self._agent, None
+        line, self._agent, self.grows = self._agent, None, False
         if line is None:
             return []
         text = line.text if share >= 1 else " ".join(_words(line.text, share))

@@ -15,8 +15,9 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from voxemu.dialogue.echo_band import EARLY, LATE, LONG, SPAN, EchoBand
-from voxemu.dialogue.reference import Thinner
+from voxemu.dialogue.echo_band import EARLY, LATE, LONG, NEWEST, SPAN, EchoBand
+from voxemu.dialogue.microphone_tape import MicrophoneTape
+from voxemu.dialogue.reference import Reference, Thinner
 
 BAND_RATE: Final = 8000  # or a little more, where that divides the rate
 
@@ -36,47 +37,50 @@ class EchoGuard:
             raise ValueError(f"max_delay must lie between 0 and 2 seconds, not {max_delay!r}")
         step = rate // BAND_RATE
         zones = (0,) if step == 1 else (0, 1)
-        self._bands = [EchoBand(rate, Thinner(rate, step, zone), max_delay) for zone in zones]
-        self._back = round((SPAN + max_delay + LATE + LONG) * rate)
+        thinners = [Thinner(rate, step, zone) for zone in zones]
+        back = SPAN + max_delay + LATE + LONG
+        self._reference = Reference(rate, thinners, back + 0.1)
+        self._tape = MicrophoneTape(round(SPAN * rate) + thinners[0].reach + step)
+        self._bands = [EchoBand(thinner, self._reference, self._tape, max_delay) for thinner in thinners]
+        self._back = round(back * rate)
         self._ahead = round(EARLY * rate)
-        self._end = 0
+        self._reach = round((NEWEST + max_delay + LATE + LONG) * rate) + thinners[0].reach
 
     def played(self, pcm: bytes, position: int) -> None:
         """Agent audio, S16LE, that sounds from `position` on, now or later; the rest is silence."""
         if len(pcm) % 2:
             raise ValueError(f"S16LE audio has an even number of bytes, not {len(pcm)}")
-        for band in self._bands:
-            band.reference.write(pcm, position)
+        self._reference.passed(self._tape.end)
+        self._reference.write(pcm, position)
 
     def flushed(self, position: int) -> None:
         """What was to sound from `position` on never did."""
-        for band in self._bands:
-            band.reference.erase_from(position)
+        self._reference.erase_from(position)
 
     def cut(self, position: int) -> None:
         """The microphone broke off and goes on at `position`; what was played stays."""
-        self._end = position
+        self._tape.cut(position)
         for band in self._bands:
-            band.cut(position)
+            band.cut()
 
     def heard(self, pcm: bytes, position: int) -> None:
         """The microphone's next window, S16LE of 5 ms or more; looked at only when asked about."""
-        self._end = position + len(pcm) // 2
-        for band in self._bands:
-            band.heard(pcm, position)
+        self._tape.add(pcm, position)
 
     def sounding(self) -> bool:
         """Whether agent audio could be in the last window's comparison; else nothing is explained."""
-        return self._bands[0].reference.sounds(self._end - self._back, self._end + self._ahead)
+        end = self._tape.end
+        return self._reference.sounds(end - self._back, end + self._ahead)
 
     def remains(self, enough: float) -> float:
         """RMS (full scale 1.0, below 8 kHz) of the newest 20 ms that the agent's audio does not explain.
 
         A value under `enough` need not be the least that could be found.
         """
-        left = 0.0
+        left, end = 0.0, self._tape.end
+        reached = self._reference.sounds(end - self._reach, end + self._ahead)
         for band in self._bands:
-            left = math.hypot(left, band.remains(enough))
+            left = math.hypot(left, band.remains(enough, reached=reached))
             if left >= enough:
                 break
         return left

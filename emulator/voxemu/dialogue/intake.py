@@ -23,29 +23,25 @@ class Intake:
         self._gap: int | None = None
         self.position = 0
         # Where the next sample lies.
+        self.deadline: float | None = None
+        # When missing audio becomes a gap.
 
     def at(self, now: float) -> int:
         return round((now - self._opened) * self._rate)
 
-    @property
-    def deadline(self) -> float | None:
-        """When missing audio becomes a gap."""
-        if not self._started or self._gap is not None:
-            return None
-        return self._opened + self.position / self._rate + self._patience
-
     def arrived(self, samples: int, now: float) -> list[Note]:
         """Lays ``samples`` down; what is to be said of their place before they are."""
-        said: list[Note] = []
-        here = self.at(now)
-        if not self._started:
-            self._started = True
-            self.position = here
-            said.append(InputStarted(here))
-        elif self._gap is not None:
-            said += self._resumed(here)
+        said = [] if self._started and self._gap is None else self._began(now)
         self.position += samples
+        self.deadline = self._opened + self.position / self._rate + self._patience
         return said
+
+    def _began(self, now: float) -> list[Note]:
+        if self._started:
+            return self._resumed(self.at(now))
+        self._started = True
+        self.position = self.at(now)
+        return [InputStarted(self.position)]
 
     def _resumed(self, here: int) -> list[Note]:
         assert self._gap is not None
@@ -55,7 +51,7 @@ class Intake:
 
     def missed(self, now: float) -> InputGapped:
         """The deadline has passed: a gap is open from the end of what came."""
-        self._gap = self.position
+        self._gap, self.deadline = self.position, None
         # Rounded up: a gap noticed at its deadline is never shorter than the patience.
         return InputGapped(
             self._gap, max(0, math.ceil((now - self._opened) * self._rate) - self._gap), open=True

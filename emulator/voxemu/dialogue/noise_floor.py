@@ -45,6 +45,15 @@ class _Block:
     smooth_highest: float = 0.0
     pitched: bool = True
 
+    def add(self, level: float, smooth: float) -> None:
+        """One window."""
+        if level < self.lowest:
+            self.lowest = level
+        if smooth < self.smooth_lowest:
+            self.smooth_lowest = smooth
+        if smooth > self.smooth_highest:
+            self.smooth_highest = smooth
+
 
 class NoiseFloor:
     """The level of the room, as RMS of full scale, from the level of every window of `window` seconds."""
@@ -70,7 +79,8 @@ class NoiseFloor:
         """One window in which nobody speaks. Zeros are a muted line, not a quiet room: they teach nothing."""
         if level > 0.0:
             step = self._up if level > self.level else self._down
-            self.level = min(HIGHEST, self.level + step * (level - self.level))
+            learnt = self.level + step * (level - self.level)
+            self.level = learnt if learnt < HIGHEST else HIGHEST
 
     def loud(self, level: float, before: bytes, window: bytes) -> None:
         """One window of a sound that counts as speech; `before` is the window ahead of it, both S16LE.
@@ -79,13 +89,11 @@ class NoiseFloor:
         """
         power = level * level
         self._power = power if self._power is None else self._power + SMOOTHING * (power - self._power)
-        smooth, block = math.sqrt(self._power), self._block
-        block.lowest = min(block.lowest, level)
-        block.smooth_lowest = min(block.smooth_lowest, smooth)
-        block.smooth_highest = max(block.smooth_highest, smooth)
+        self._block.add(level, math.sqrt(self._power))
         self._left -= 1
         if self._left:
             return
+        block = self._block
         if block.smooth_highest <= STEADY * block.smooth_lowest:
             block.pitched = pitched(np.frombuffer(before + window, "<i2"), self._rate)
         self._blocks.append(block)

@@ -31,12 +31,14 @@ class Playout:
     ) -> None:
         self._format = format
         self._frame = frame_samples
+        self._frame_bytes = frame_samples * SAMPLE_BYTES
         self._pads = pads
         self._burst = burst
         self._opened = opened
         self._pcm = b""
+        # The utterance; nothing once it has gone out.
         self._sent = 0
-        # Samples of the utterance that have gone out.
+        # Samples of it that have gone out.
         self._start = opened
         self._position = 0
         # Of the utterance's first sample.
@@ -44,13 +46,8 @@ class Playout:
         # When the last sample that was sent or is queued has sounded.
         self._next = -1
         # Position behind the last sent sample; -1 before the first.
-
-    @property
-    def due(self) -> float | None:
-        """When the next frame is to go out."""
-        if self._sent * SAMPLE_BYTES >= len(self._pcm):
-            return None
-        return self._start if self._burst else self._start + self._format.seconds(self._sent)
+        self.due: float | None = None
+        # When the next frame is to go out.
 
     @property
     def sent_to(self) -> int:
@@ -66,24 +63,31 @@ class Playout:
         started = self._place(max(now, self.ends))
         self._pcm = pcm
         self._sent = 0
+        self.due = self._start if pcm else None
         self.ends = self._start + self._format.seconds(sample_count(pcm))
         return started
 
     def take(self, now: float) -> list[bytes]:
         """Every frame due by now."""
         frames = []
-        while (due := self.due) is not None and due <= now:
+        while self.due is not None and self.due <= now:
             at = self._sent * SAMPLE_BYTES
-            frame = self._pcm[at : at + self._frame * SAMPLE_BYTES]
+            frame = self._pcm[at : at + self._frame_bytes]
             frames.append(frame)
-            self._sent += sample_count(frame)
+            self._sent += len(frame) // SAMPLE_BYTES
+            self._look_ahead()
         self._next = self._position + self._sent
         return frames
+
+    def _look_ahead(self) -> None:
+        if self._sent * SAMPLE_BYTES >= len(self._pcm):
+            self._pcm, self.due = b"", None
+        elif not self._burst:
+            self.due = self._start + self._sent / self._format.rate
 
     def pass_on(self, pcm: bytes, now: float) -> list[PlaybackStarted]:
         """A frame that goes out at once, outside any pacing."""
         started = self._place(self.ends if now - self.ends < LATE and self._next >= 0 else now)
-        self._pcm = pcm
         self._sent = sample_count(pcm)
         self._next = self._position + self._sent
         self.ends = self._start + self._format.seconds(self._sent)
@@ -98,10 +102,10 @@ class Playout:
 
     def stop(self, now: float, *, flushed: bool) -> Stopped:
         """Nothing more goes out. ``flushed``: the caller drops what it has not played either."""
-        unsent = sample_count(self._pcm) - self._sent
+        unsent = sample_count(self._pcm) - self._sent if self._pcm else 0
         end = self._position + self._sent
         heard = min(end, max(self._position, self._at(now))) if flushed else end
-        self._pcm, self._sent = b"", 0
+        self._pcm, self._sent, self.due = b"", 0, None
         self._position = self._next = heard
         self.ends = min(self.ends, now) if flushed else self._opened + heard / self._format.rate
         self._start = self.ends

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -39,25 +40,37 @@ class Thinner:
     def thin(self, pcm: bytes, position: int) -> Floats:
         """S16LE from `reach` samples before `position`; what is kept from `position` on, full scale 1.0."""
         samples = np.frombuffer(pcm, "<i2").astype(np.float32)
-        skip = -position % self.step
-        rows = np.lib.stride_tricks.sliding_window_view(samples, self.reach + 1)[skip :: self.step]
+        skip, taps = -position % self.step, self.reach + 1
+        count = max(0, -(-(len(samples) - self.reach - skip) // self.step))
+        if not count:
+            return samples[:0]
+        # A row of samples for each that is kept; what is not kept is not worked out.
+        rows: Floats = np.ndarray(
+            (count, taps), np.float32, samples.data, skip * samples.itemsize, (self.step * 4, 4)
+        )
         kept: Floats = np.ascontiguousarray(rows) @ self._kernel
         return kept
 
 
 class Reference:
-    """Agent audio by position, silence elsewhere; kept for `keep` seconds behind what has `passed`."""
+    """Agent audio by position, silence elsewhere; kept for `keep` seconds behind what has `passed`.
 
-    def __init__(self, rate: int, thinner: Thinner, keep: float) -> None:
-        self._thinner = thinner
-        self._length = round(_BLOCK_SECONDS * rate / thinner.step) * thinner.step  # samples in a block
-        self._thinned_length = self._length // thinner.step
+    The thinners are those of the bands; they thin to the same grid.
+    """
+
+    def __init__(self, rate: int, thinners: Sequence[Thinner], keep: float) -> None:
+        step = thinners[0].step
+        self._length = round(_BLOCK_SECONDS * rate / step) * step  # samples in a block
+        self._thinned_length = self._length // step
         self._silence = np.zeros(self._thinned_length, np.float32)
         self._keep = round(keep * rate)
         self._raw: dict[int, bytearray] = {}
-        self._thinned: dict[int, Floats] = {}
+        self._thinned: dict[Thinner, dict[int, Floats]] = {thinner: {} for thinner in thinners}
         self._audible: dict[int, bool] = {}
+        self._known_to = -1
+        # The newest block of which anything was worked out.
         self._oldest = 0
+        self._newest = -1
 
     def write(self, pcm: bytes, position: int) -> None:
         """S16LE that sounds from `position` on; it replaces what was there."""
@@ -70,6 +83,7 @@ class Reference:
                 raw = self._raw[block] = bytearray(2 * self._length)
             raw[2 * offset : 2 * offset + len(piece)] = piece
             self._touched(block)
+            self._newest = max(self._newest, block)
             at += len(piece)
 
     def erase_from(self, position: int) -> None:
@@ -78,6 +92,7 @@ class Reference:
         for index in [index for index in self._raw if index > block]:
             del self._raw[index]
             self._touched(index)
+        self._newest = min(self._newest, block)
         raw = self._raw.get(block)
         if raw is not None:
             raw[2 * offset :] = bytes(len(raw) - 2 * offset)
@@ -92,43 +107,49 @@ class Reference:
         for index in [index for index in self._raw if index < oldest]:
             del self._raw[index]
             self._audible.pop(index, None)
-        for index in [index for index in self._thinned if index < oldest]:
-            del self._thinned[index]
+        for thinned in self._thinned.values():
+            for index in [index for index in thinned if index < oldest]:
+                del thinned[index]
 
     def sounds(self, first: int, last: int) -> bool:
         """Whether anything sounds in the blocks that hold these positions."""
-        for index in range(first // self._length, last // self._length + 1):
-            if index in self._raw:
-                audible = self._audible.get(index)
-                if audible is None:
-                    samples = np.frombuffer(self._raw[index], "<i2").astype(np.float32)
-                    audible = float(samples.dot(samples)) > _SILENT * len(samples)
-                    self._audible[index] = audible
-                if audible:
-                    return True
-        return False
+        # The newest first: an agent that has sounded all the time is found at once.
+        newest = min(last // self._length, self._newest)
+        return any(self._is_audible(index) for index in range(newest, first // self._length - 1, -1))
 
-    def read(self, first: int, count: int) -> Floats:
+    def _is_audible(self, index: int) -> bool:
+        audible = self._audible.get(index)
+        if audible is None and index in self._raw:
+            samples = np.frombuffer(self._raw[index], "<i2").astype(np.float32)
+            audible = self._audible[index] = float(samples.dot(samples)) > _SILENT * len(samples)
+            self._known_to = max(self._known_to, index)
+        return bool(audible)
+
+    def read(self, thinner: Thinner, first: int, count: int) -> Floats:
         """`count` thinned samples, the first of index `first` (position `first * step`)."""
         low, skip = divmod(first, self._thinned_length)
         high = (first + count - 1) // self._thinned_length
-        joined = np.concatenate([self._block(index) for index in range(low, high + 1)])
+        joined = np.concatenate([self._block(thinner, index) for index in range(low, high + 1)])
         return joined[skip : skip + count]
 
-    def _block(self, index: int) -> Floats:
-        found = self._thinned.get(index)
+    def _block(self, thinner: Thinner, index: int) -> Floats:
+        found = self._thinned[thinner].get(index)
         if found is not None:
             return found
         raw, before = self._raw.get(index), self._raw.get(index - 1)
         if raw is None and before is None:
             return self._silence
-        reach = self._thinner.reach
+        reach = thinner.reach
         pcm = bytes(before)[2 * (self._length - reach) :] if before is not None else bytes(2 * reach)
         pcm += bytes(raw) if raw is not None else bytes(2 * self._length)
-        thinned = self._thinned[index] = self._thinner.thin(pcm, index * self._length)
+        thinned = self._thinned[thinner][index] = thinner.thin(pcm, index * self._length)
+        self._known_to = max(self._known_to, index)
         return thinned
 
     def _touched(self, block: int) -> None:
+        if block > self._known_to:
+            return
         self._audible.pop(block, None)
-        self._thinned.pop(block, None)
-        self._thinned.pop(block + 1, None)  # the filter reaches back
+        for thinned in self._thinned.values():
+            thinned.pop(block, None)
+            thinned.pop(block + 1, None)  # the filter reaches back

@@ -18,6 +18,8 @@ class Reply:
     steps: deque[Step] = field(default_factory=deque)
     speaking: bool = False
     # Something of it was audible.
+    thinks: bool = False
+    # It paused to think in mid-reply, and says so when it goes on.
     sent: int = 0
     dropped: int = 0
     cut: bool = False

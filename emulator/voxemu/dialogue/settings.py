@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Literal
 
-from voxemu.dialogue.vad import DetectionSettings
+from voxemu.dialogue.detection import DetectionSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,8 @@ class DialogueSettings(DetectionSettings):
     session_limit: float | None = 3600.0
     bad_messages: int = 20
     # So many unreadable messages end the session.
+    replay_anchor: Literal["turns", "time"] = "turns"
+    # What an agent that replays a recording follows: the user's turns, or the recorded seconds.
     greeting: str = ""
     # An audio file or tone:hz:seconds; spoken first.
     greeting_text: str = ""

@@ -52,29 +52,32 @@ class Turns:
         self._preroll = format.samples(settings.pre_roll)
         self._shortest = format.samples(settings.min_utterance)
         self._longest = format.samples(settings.max_utterance)
-        # Unconfirmed speech must still be there when it is confirmed.
-        self._keep = self._preroll + format.samples(settings.start_confirm + 4 * settings.window)
-        self._piece = format.samples(0.1)
+        # Unconfirmed speech must still be there when it is confirmed: it may dip in every other window.
+        self._keep = self._preroll + format.samples(2 * settings.start_confirm + 4 * settings.window)
+        self._piece = format.samples(0.1) * SAMPLE_BYTES
         # Audio is heard in pieces far shorter than any turn, so that an onset is known before its limit.
+        self._most = self._keep * SAMPLE_BYTES + self._piece
         self._pcm = bytearray()
         self._first = position
         # Position of the first sample in _pcm.
-        self._onset: int | None = None
+        self.onset: int | None = None
+        # First spoken sample of the open turn.
         self._count = 0
 
     @property
     def position(self) -> int:
-        return self._detector.position
-
-    @property
-    def onset(self) -> int | None:
-        """First spoken sample of the open turn."""
-        return self._onset
+        """Of the next sample."""
+        return self._first + len(self._pcm) // SAMPLE_BYTES
 
     @property
     def spoken(self) -> int:
         """Samples from the open turn's onset to its last loud one."""
-        return 0 if self._onset is None else self._detector.loud_to - self._onset
+        return 0 if self.onset is None else self._detector.loud_to - self.onset
+
+    @property
+    def echoed(self) -> int:
+        """Samples of the agent's own voice that came back through the microphone."""
+        return self._detector.echoed
 
     @property
     def number(self) -> int:
@@ -82,21 +85,37 @@ class Turns:
         return self._count + 1
 
     def hear(self, pcm: bytes) -> list[Heard]:
+        if len(pcm) <= (room := self._room()):
+            return self._hear(pcm)
+        heard = self._hear(pcm[:room])
+        at = room
+        while at < len(pcm):
+            end = at + self._room()
+            heard += self._hear(pcm[at:end])
+            at = end
+        return heard
+
+    def _room(self) -> int:
+        """Bytes that are heard at once: up to the longest utterance's end and no further, so that the limit
+        counts samples, not chunks."""
+        if self.onset is None:
+            return self._piece
+        return min(self._piece, (self.onset + self._longest - self.position) * SAMPLE_BYTES)
+
+    def _hear(self, pcm: bytes) -> list[Heard]:
+        self._pcm += pcm
         heard: list[Heard] = []
-        while pcm:
-            # Up to the longest utterance's end and no further, so that the limit counts samples, not chunks.
-            room = min(sample_count(pcm), self._piece)
-            if self._onset is not None:
-                room = min(room, self._onset + self._longest - self.position)
-            piece, pcm = pcm[: room * SAMPLE_BYTES], pcm[room * SAMPLE_BYTES :]
-            self._pcm += piece
-            heard += [
+        for found in self._detector.feed(pcm):
+            heard.append(  # noqa: PERF401  there hardly ever is one
                 self._began(found) if isinstance(found, SpeechStarted) else self._ended(found, "silence")
-                for found in self._detector.feed(piece)
-            ]
-            if self._onset is not None and self.position - self._onset >= self._longest:
-                heard += self._cut(self.position, "limit")
-            self._trim()
+            )
+        if self.onset is not None:
+            if self.position - self.onset < self._longest:
+                return heard
+            heard += self._cut(self.position, "limit")
+        if len(self._pcm) > self._most:
+            # Not with every frame: deleting from the front costs more than a frame is worth.
+            self._drop(self.position - self._keep)
         return heard
 
     def break_off(self, position: int, why: Why) -> list[Heard]:
@@ -112,11 +131,11 @@ class Turns:
         return [] if ended is None else [self._ended(ended, why)]
 
     def _began(self, speech: SpeechStarted) -> Onset:
-        self._onset = speech.start
+        self.onset = speech.start
         return Onset(speech.start, speech.confirmed)
 
     def _ended(self, speech: SpeechEnded, why: Why) -> Heard:
-        self._onset = None
+        self.onset = None
         first = max(self._first, speech.start - self._preroll)
         pcm = self._between(first, speech.confirmed)
         # What was spoken once is no pre-roll of the next turn.
@@ -128,14 +147,10 @@ class Turns:
         return Utterance(turn, speech.confirmed, why)
 
     def _between(self, first: int, end: int) -> bytes:
-        return bytes(self._pcm[(first - self._first) * SAMPLE_BYTES : (end - self._first) * SAMPLE_BYTES])
+        begins, ends = (first - self._first) * SAMPLE_BYTES, (end - self._first) * SAMPLE_BYTES
+        return bytes(memoryview(self._pcm)[begins:ends])
 
     def _drop(self, position: int) -> None:
         gone = min(max(0, position - self._first), sample_count(self._pcm))
         del self._pcm[: gone * SAMPLE_BYTES]
         self._first += gone
-
-    def _trim(self) -> None:
-        # Deleting from the front moves the rest: only when twice what is needed has gathered.
-        if self._onset is None and sample_count(self._pcm) > 2 * self._keep:
-            self._drop(self._first + sample_count(self._pcm) - self._keep)

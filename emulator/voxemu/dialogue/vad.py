@@ -10,51 +10,27 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
+from voxemu.dialogue.detection import DetectionSettings
 from voxemu.dialogue.echo_guard import EchoGuard
 from voxemu.dialogue.noise_floor import NoiseFloor
 
 RATES: Final = (8000, 48000)
+TRUSTED: Final = 2
+# Loud windows that follow one which the guard found to be the user's, within confirmed speech, and are taken
+# for the user's too: an echo in the user's last 40 ms counts as theirs, and the guard works a third as much.
 _FULL_SCALE: Final = 32768.0
-
-
-@dataclass(frozen=True, slots=True)
-class DetectionSettings:
-    """When a sound is speech. Times in seconds, levels as RMS of full scale.
-
-    The threshold of 0.02 (-34 dBFS) is the one the vendors' own clients used: ordinary speech lies
-    between -30 and -16 dBFS while it is voiced, a laptop in a quiet room under -45 dBFS, and a test tone
-    far above. Three windows of 20 ms in a row keep clicks and key strokes out; half a second of hangover
-    spans the pauses between words.
-
-    Raises ValueError naming the field and its range.
-    """
-
-    start_confirm: float = 0.06  # as much loud sound in a row is needed
-    hangover: float = 0.5
-    threshold: float = 0.02
-    over_floor: float = 2.0  # and this many times the noise floor
-    hysteresis: float = 0.5
-    # Speech goes on above this share of the threshold, and above this share of the way from the floor to
-    # its multiple (a share of that multiple itself would fall below the noise).
-    window: float = 0.02
-    echo_guard: bool = False
-
-    def __post_init__(self) -> None:
-        _check("start_confirm", self.start_confirm, 0.0, 2.0)
-        _check("hangover", self.hangover, 0.02, 10.0)
-        _check("threshold", self.threshold, 0.0001, 1.0)
-        _check("over_floor", self.over_floor, 1.0, 100.0)
-        _check("hysteresis", self.hysteresis, 0.05, 1.0)
-        _check("window", self.window, 0.005, 0.1)
-
-
-def _check(field: str, value: float, lowest: float, highest: float) -> None:
-    if not lowest <= value <= highest:  # also refuses NaN
-        raise ValueError(f"{field} must lie between {lowest:g} and {highest:g}, not {value!r}")
+FAINT: Final = 256 / _FULL_SCALE
+# RMS of full scale: no window whose samples are no larger, either way, is louder; high bytes tell.
+_FAINT_BYTES: Final = b"\x00\xff"
+AT_ONCE: Final = 8
+# Faint windows in which the room is learnt together.
+_PCM16: Final = np.dtype("<i2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +66,26 @@ class Detector:
         if settings.echo_guard and guard is None:
             raise ValueError("echo_guard is set, so a guard must be given")
         self._guard = guard if settings.echo_guard else None
-        self._settings = settings
         self._size = max(1, round(settings.window * rate))  # samples in a window
-        self._ones = np.ones(self._size)
-        self._zeros = bytes(2 * self._size)
+        self._bytes = 2 * self._size
+        self._ones = _ones(self._size)
+        self._zeros = bytes(self._bytes)
         self._needed = max(1, math.ceil(round(settings.start_confirm * rate) / self._size))
         self._hangover = round(settings.hangover * rate)
         self._room = NoiseFloor(rate, settings.window)
+        self._faint: list[bytes] = []
+        # Windows too faint to be anything but the room, still to be learnt from.
+        self._start_over_floor, self._start_at_least = settings.over_floor, settings.threshold
+        above_floor = settings.hysteresis * (settings.over_floor - 1)
+        self._stay_over_floor = 1 + above_floor
+        self._stay_at_least = settings.hysteresis * settings.threshold
+        self._puts_off = self._stay_at_least > FAINT
         self._set_bars()
         self._speaking = False
+        self._trusted = 0
+        # Loud windows that are the user's without asking the guard.
+        self.echoed = 0
+        # Samples that were loud, and the agent's own voice.
         self._partial = b""
         self._before = b""
         self._done = self._start = self._last = position  # where the next window begins
@@ -122,6 +109,7 @@ class Detector:
     @property
     def floor(self) -> float:
         """The level of the room, as RMS of full scale."""
+        self._learn()
         return self._room.level
 
     def feed(self, pcm: bytes) -> list[SpeechStarted | SpeechEnded]:
@@ -130,14 +118,14 @@ class Detector:
             raise ValueError(f"S16LE audio has an even number of bytes, not {len(pcm)}")
         if self._partial:
             pcm = self._partial + pcm
-        size = 2 * self._size
-        whole = len(pcm) - len(pcm) % size
+        size, at = self._bytes, 0
         found = []
-        for at in range(0, whole, size):
+        while len(pcm) - at >= size:
             event = self._hear(pcm[at : at + size])
             if event is not None:
                 found.append(event)
-        self._partial = pcm[whole:]
+            at += size
+        self._partial = pcm[at:]
         return found
 
     def cut(self, position: int) -> SpeechEnded | None:
@@ -152,6 +140,7 @@ class Detector:
             raise ValueError(f"the stream is at sample {broke_off} and cannot go back to {position}")
         ended = SpeechEnded(self._start, self._last, broke_off) if self._speaking else None
         self._speaking = False
+        self._learn()
         self._partial = self._before = b""
         self._done = position
         self._forget_run()
@@ -161,31 +150,67 @@ class Detector:
         return ended
 
     def _hear(self, window: bytes) -> SpeechStarted | SpeechEnded | None:
-        level = self._level(window)
-        explained = False
         if self._guard is not None:
             self._guard.heard(window, self._done)
-            if level >= self._stay_bar and self._guard.sounding():
+        if not self._speaking and not self._run and self._is_the_room(window):
+            self._done += self._size
+            return None
+        if self._faint:
+            self._learn()
+        level, explained = self._level(window), False
+        if self._guard is not None and level >= self._stay_bar and self._guard.sounding():
+            explained = True
+            if self._speaking and self._trusted:
+                self._trusted -= 1
+            else:
                 level = min(level, self._guard.remains(self._stay_bar))
-                explained = True
+                self._trusted = TRUSTED if level >= self._stay_bar else 0
+                self.echoed += 0 if self._trusted else self._size
         self._done += self._size
         if self._speaking:
             return self._go_on(level, window, explained)
-        if level < self._start_bar and not self._run:
-            if not explained:
+        if self._run or level >= self._start_bar:
+            return self._wait(level, window)
+        if level and not explained:
+            self._room.quiet(level)
+            self._set_bars()
+        return None
+
+    def _is_the_room(self, window: bytes) -> bool:
+        """Whether it can be nothing else; what it says of the room is learnt later, with that of others."""
+        if window == self._zeros:
+            return True
+        if not self._puts_off or window[1::2].translate(None, _FAINT_BYTES):
+            return False
+        self._faint.append(window)
+        if len(self._faint) == AT_ONCE:
+            self._learn()
+        return True
+
+    def _learn(self) -> None:
+        """What the faint windows say of the room, in their order. Sums are exact, so several at once give
+        what each by itself would."""
+        if not self._faint:
+            return
+        samples = np.frombuffer(b"".join(self._faint), _PCM16).astype(np.float64).reshape(-1, self._size)
+        totals, powers = samples.dot(self._ones), (samples * samples).dot(self._ones)
+        self._faint.clear()
+        for total, power in zip(totals.tolist(), powers.tolist(), strict=True):
+            if level := self._rms(total, power):
                 self._room.quiet(level)
-                self._set_bars()
-            return None
-        return self._wait(level, window)
+        self._set_bars()
 
     def _level(self, window: bytes) -> float:
         """RMS of full scale, without the mean: an offset is no sound."""
         if window == self._zeros:
             return 0.0
-        samples = np.frombuffer(window, "<i2").astype(np.float64)
-        total = float(samples.dot(self._ones))
-        power = float(samples.dot(samples)) - total * total / self._size
-        return math.sqrt(max(0.0, power) / self._size) / _FULL_SCALE
+        samples = np.frombuffer(window, _PCM16).astype(np.float64)
+        return self._rms(float(samples.dot(self._ones)), float(samples.dot(samples)))
+
+    def _rms(self, total: float, power: float) -> float:
+        """Of the sum of a window's samples, and of their squares."""
+        power -= total * total / self._size
+        return math.sqrt(power / self._size) / _FULL_SCALE if power > 0.0 else 0.0
 
     def _wait(self, level: float, window: bytes) -> SpeechStarted | None:
         """Not yet speech: a run of loud windows. One weaker window is forgiven, no two of them in a row."""
@@ -228,7 +253,13 @@ class Detector:
 
     def _set_bars(self) -> None:
         """Both thresholds follow the floor."""
-        settings, floor = self._settings, self._room.level
-        self._start_bar = max(settings.threshold, settings.over_floor * floor)
-        above_floor = settings.hysteresis * (settings.over_floor - 1)
-        self._stay_bar = max(settings.hysteresis * settings.threshold, floor * (1 + above_floor))
+        floor = self._room.level
+        start, stay = floor * self._start_over_floor, floor * self._stay_over_floor
+        self._start_bar = start if start > self._start_at_least else self._start_at_least
+        self._stay_bar = stay if stay > self._stay_at_least else self._stay_at_least
+
+
+@lru_cache(maxsize=8)
+def _ones(count: int) -> npt.NDArray[np.float64]:
+    """Not to be written to: all detectors have the same."""
+    return np.ones(count)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from voxemu.audio import SAMPLE_BYTES
-from voxemu.drive.crank import canonical
+from voxemu.drive.crank import NANO, canonical
 from voxemu.events import Event, Ponged, RatesAnnounced, UserAudioSent
 
 TICK = 0.02
@@ -35,8 +35,14 @@ class Clock(Protocol):
         """What the engine is to be given of an incoming event, one after the other."""
         ...
 
-    def heard(self, event: Event) -> None:
-        """The engine was given this one."""
+    def heard(self, event: Event, now: float) -> float:
+        """The engine was given this one, at that time. Answers how many seconds of the user's audio came
+        faster than they passed."""
+        ...
+
+    @property
+    def may_stand(self) -> bool:
+        """Whether this is a clock on which time can wait for audio."""
         ...
 
 
@@ -44,22 +50,34 @@ class RunningClock:
     """``time`` is the loop's."""
 
     running = True
+    may_stand = False
 
     def __init__(self, time: Callable[[], float]) -> None:
         self._time = time
         self._opened = time()
+        self._rate = 16_000
+        self._heard_to = 0.0
+        # When the audio that has come will have passed.
 
     def begin(self, rate: int) -> None:
-        pass
+        self._rate = rate
 
     def now(self) -> float:
-        return canonical(self._time() - self._opened)
+        # As ``canonical``; every frame asks.
+        return round((self._time() - self._opened) * NANO) / NANO
 
     def cut(self, event: Event) -> Iterable[Event]:
         return (event,)
 
-    def heard(self, event: Event) -> None:
-        pass
+    def heard(self, event: Event, now: float) -> float:
+        if type(event) is UserAudioSent:
+            rate = self._rate if event.rate is None else _believable(event.rate) or self._rate
+            begins = self._heard_to if self._heard_to > now else now
+            self._heard_to = begins + len(event.pcm) / (SAMPLE_BYTES * rate)
+        elif isinstance(event, RatesAnnounced):
+            self._rate = _believable(event.input) or self._rate
+        ahead = self._heard_to - now
+        return ahead if ahead > 0.0 else 0.0
 
 
 class MediaClock:
@@ -72,6 +90,8 @@ class MediaClock:
     Until ``begin`` no session is there, and patience with whoever is to open one is the wall's: time stands
     at zero, and deadlines are kept by timers. Pongs come by the wall and are no part of the call.
     """
+
+    may_stand = True
 
     def __init__(self) -> None:
         self.running = True
@@ -103,11 +123,12 @@ class MediaClock:
             yield from self._flush()
             yield event
 
-    def heard(self, event: Event) -> None:
+    def heard(self, event: Event, now: float) -> float:
         if isinstance(event, UserAudioSent) and not self.running:
             self._samples += len(event.pcm) // SAMPLE_BYTES
         elif isinstance(event, RatesAnnounced):
             self._announced = _believable(event.input) or self._announced
+        return 0.0
 
     def _ticks(self, sent: UserAudioSent) -> Iterable[Event]:
         if sent.rate != self._declared:

@@ -19,45 +19,54 @@ INSTANT = 1e-6
 # the last bit of a float says.
 LINGER = 0.7
 # Seconds that a peer which was told of the session's end has to hang up itself.
-DIGITS = 9
+NEVER = float("inf")
+NANO = 1e9
 # Times that drivers give are whole nanoseconds: a clock that began at another second reads the same.
 
 
 def canonical(seconds: float) -> float:
-    return round(seconds, DIGITS)
+    return round(seconds * NANO) / NANO
 
 
 class Crank:
-    """Turns ``engine``; ``deadline`` is the engine's, as it was after the last turn."""
+    """Turns ``engine``; ``due`` is the engine's deadline, as it was after the last turn, or NEVER."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._last = float("-inf")
         self._listens_from = float("-inf")
-        self._listens_to = float("inf")
-        self.deadline: float | None = engine.deadline
+        self._listens_to = NEVER
+        self.due = NEVER if engine.deadline is None else engine.deadline
 
     def give(self, event: Event, now: float) -> list[Event]:
         """The answer to ``event``. What is due by then is to be met first: it may be the end of the call."""
-        self._last = now = max(now, self._last)
+        if now < self._last:
+            now = self._last
+        self._last = now
         said = self._engine.receive(event, now)
-        self.deadline = self._engine.deadline
+        deadline = self._engine.deadline
+        self.due = NEVER if deadline is None else deadline
         return said
 
     def meet(self, now: float) -> list[Event]:
         """What is due by ``now``, this instant included."""
-        due = self.deadline
-        if due is None or due > now + INSTANT:
+        if self.due > now + INSTANT:
             return []
-        self._last = now = max(due, now, self._last)
+        now = self.due if self.due > now else now
+        self._last = now = now if now > self._last else self._last
         said = self._engine.advance(now)
-        self.deadline = self._engine.deadline
+        deadline = self._engine.deadline
+        self.due = NEVER if deadline is None else deadline
         return said
 
     def hang_up(self, now: float, *, in_words: bool, linger: float = LINGER) -> None:
         """The call is over at this end; ``in_words`` when the peer was told by a message."""
         self._listens_from = now + INSTANT
         self._listens_to = now + linger if in_words else now
+
+    def lose_line(self) -> None:
+        """Nothing comes any more."""
+        self._listens_to = float("-inf")
 
     def hears(self, now: float) -> bool:
         """Whether what comes now is still given to the engine."""
@@ -70,6 +79,6 @@ class Crank:
     def pass_time(self, until: float) -> list[Event]:
         """What is due by ``until``, each at its own time: for a driver whose clock was not running."""
         said: list[Event] = []
-        while (due := self.deadline) is not None and due <= until + INSTANT:
-            said += self.meet(due)
+        while self.due <= until + INSTANT:
+            said += self.meet(self.due)
         return said

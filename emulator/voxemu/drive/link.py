@@ -37,14 +37,21 @@ class Link:
         self._jitter = jitter
         self._loss = loss
         self._rng = rng
+        self._shaky = bool(jitter or loss)
         self._last = float("-inf")
 
     def carry(self, now: float) -> float | None:
         """When a message sent now arrives; None where it never does."""
         arrival = now + self._latency
-        if self._rng is not None:
-            arrival += self._jitter * self._rng.random() if self._jitter else 0.0
-            while self._loss and self._rng.random() < self._loss:
-                arrival += RESEND
-        self._last = max(self._last, arrival)
+        if self._shaky:
+            arrival += self._held_up()
+        if arrival > self._last:
+            self._last = arrival
         return None if self.cut is not None and self._last >= self.cut else self._last
+
+    def _held_up(self) -> float:
+        assert self._rng is not None
+        by = self._jitter * self._rng.random() if self._jitter else 0.0
+        while self._loss and self._rng.random() < self._loss:
+            by += RESEND
+        return by

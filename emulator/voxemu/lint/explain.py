@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterator
 
 from voxemu.errors import UnknownName
 from voxemu.events import FindingMade
-from voxemu.lint.pages import WITHOUT, advice, applies, providers_advising
+from voxemu.lint.pages import ADVICE, WITHOUT, Advice, advice, applies, providers_advising
 from voxemu.lint.rules import RULES, Rule
+from voxemu.lint.unseen import UNSEEN
 
 WIDTH = 100
 
@@ -55,15 +57,35 @@ def findings_page() -> str:
         "",
         "What the emulator remarks on when a client does something that its provider's page advises",
         "against, or that cannot work live. A finding never changes the call. `emu explain CODE` says more:",
-        "why it matters, and what each page says.",
+        "why it matters, and what each page says. Those that begin with F-SERVER are about the provider,",
+        "and stand in the recordings of `emu client`.",
         "",
         "This page is printed by `python -m voxemu.lint`; a test compares it.",
         "",
         "| code | what was seen | what to do | where |",
         "|---|---|---|---|",
         *(f"| `{rule.code}` | {rule.title} | {rule.fix} | {_reach(rule)} |" for rule in RULES.values()),
+        "",
+        "## Page by page",
+        "",
+        "What each page asks of clients, in our words, and where that is found. Rules that are on no page",
+        "hold everywhere they make sense.",
+        "",
+        *(line for provider in ADVICE for line in _page(provider)),
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _page(provider: str) -> Iterator[str]:
+    codes: dict[Advice, list[str]] = {}
+    for code, said in ADVICE[provider].items():
+        codes.setdefault(said, []).append(f"`{code}`")
+    yield from (f"### {provider}", "", "| the page | where | found as |", "|---|---|---|")
+    for said, found in codes.items():
+        yield f"| {said.rule} | {said.source} | {', '.join(found)} |"
+    for each in UNSEEN.get(provider, ()):
+        yield f"| {each.rule} | {each.source} | not to be seen from here. {each.instead} |"
+    yield ""
 
 
 def _rule(code: str) -> Rule:

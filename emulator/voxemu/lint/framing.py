@@ -9,6 +9,8 @@ from voxemu.lint.tally import Tally
 CERTAIN = 5
 # Messages of a wrong size before it is a habit: a clip may well end on an odd one.
 LONE, LONE_SHARE = 15, 0.06
+_FAINT = bytes((0x00, 0x01, 0xFE, 0xFF))
+# High bytes of samples below a 64th of full scale: at most -36 dBFS, which nobody takes for speech.
 SLACK = 0.001
 # Seconds: a resampler gives a sample more or less.
 
@@ -19,6 +21,7 @@ class FrameSizes:
     def __init__(self, tally: Tally, provider: str) -> None:
         self._tally = tally
         self._frames = FRAMES.get(provider)
+        self.matter = self._frames is not None
         self._short_before = False
         self._messages = 0
         self._lone = 0
@@ -27,7 +30,7 @@ class FrameSizes:
         if self._frames is None:
             return
         self._messages += 1
-        verdict = _off(self._frames, len(pcm), rate)
+        verdict = 0 if len(pcm) == self._frames.size else _off(self._frames, len(pcm), rate)
         if verdict == 0:
             self._short_before = False
             return
@@ -81,24 +84,30 @@ class DeclaredRate:
 
 
 class SilenceRuns:
-    """F-SILENCE-FLOOD: zeros back to back, longer than the page's patience."""
+    """F-SILENCE-FLOOD: silence and mere noise back to back, longer than the page's patience."""
 
     def __init__(self, tally: Tally, provider: str) -> None:
         self._tally = tally
         self._limit = SILENCE.get(provider)
+        self.matters = self._limit is not None
         self._run = 0.0
         self._since = 0.0
+        self._noise = 0.0
+        # Seconds of the run that were not zeros.
 
-    def heard(self, seconds: float, silent: bool, now: float) -> None:
+    def heard(self, pcm: bytes, seconds: float, silent: bool, now: float) -> None:
         if self._limit is None:
             return
         if not silent:
-            self._run = 0.0
-            return
+            if pcm[1::2].translate(None, _FAINT):
+                self._run = self._noise = 0.0
+                return
+            self._noise += seconds
         if not self._run:
             self._since = now
         was, self._run = self._run, self._run + seconds
         # Zeros now and then are a keep-alive: what counts is silence that fills the time it takes.
         if was < self._limit <= self._run and now - self._since <= 2 * self._run:
             self._tally.suspect("F-SILENCE-FLOOD")
-            self._tally.find("F-SILENCE-FLOOD", f"{self._run:.1f} s of nothing but zeros, without a pause")
+            what = "faint noise" if self._noise > self._run / 2 else "zeros"
+            self._tally.find("F-SILENCE-FLOOD", f"{self._run:.1f} s of nothing but {what}, without a pause")

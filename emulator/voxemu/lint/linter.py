@@ -6,13 +6,24 @@ from collections.abc import Collection, Iterable
 from typing import Protocol
 
 from voxemu.audio import SAMPLE_BYTES, AudioFormat
-from voxemu.events import AgentAudioSent, Event, Note, RatesAnnounced, Unrecognised, UserAudioSent
+from voxemu.events import (
+    AgentAudioSent,
+    Event,
+    LimitReached,
+    Note,
+    RatesAnnounced,
+    Unrecognised,
+    UserAudioSent,
+)
+from voxemu.lint.flush import FlushCheck
 from voxemu.lint.framing import DeclaredRate, FrameSizes, SilenceRuns
+from voxemu.lint.limits import Limits
 from voxemu.lint.order import Misreadings, Order
 from voxemu.lint.pace import Bursts, Steadiness
 from voxemu.lint.payload import Payload
 from voxemu.lint.samples import Samples
 from voxemu.lint.tally import Tally
+from voxemu.lint.whole import Whole
 
 BELIEVABLE = range(8000, 192_001)
 # Hz, as AudioFormat has it: by another rate no time can be told.
@@ -40,17 +51,21 @@ class Linter:
         self, provider: Linted, input_rate: int | None = None, without: Collection[str] = ()
     ) -> None:
         self._rate = input_rate or provider.format.rate
+        self._playback = provider.format.rate
         self._tally = tally = Tally(provider.id, without)
         self._sizes = FrameSizes(tally, provider.id)
         self._declared = DeclaredRate(tally)
         self._silence = SilenceRuns(tally, provider.id)
         self._order = Order(tally, provider.ready)
         self._misreadings = Misreadings(tally, self._declared)
+        self._limits = Limits(tally)
         self._paced = tally.applies("F-PACE-BURST")
         self._bursts = Bursts(tally)
         self._steadiness = Steadiness(tally)
         self._payload = Payload(tally)
         self._samples = Samples(tally)
+        self._whole = Whole(tally, provider.ready)
+        self._flush = FlushCheck(tally)
         self._zeros = b""
 
     def saw(self, event: Event, now: float) -> Iterable[Note]:
@@ -62,8 +77,13 @@ class Linter:
             self._misreadings.saw(event)
         elif isinstance(event, RatesAnnounced):
             self._announced(event)
+        elif isinstance(event, LimitReached):
+            self._limits.saw(event)
+            self._whole.saw(event, now)
         else:
             self._order.saw(event, now)
+            self._whole.saw(event, now)
+            self._flush.saw(event, now)
         return self._tally.take()
 
     def summary(self) -> dict[str, int]:
@@ -71,6 +91,12 @@ class Linter:
         return self._tally.counts
 
     def _announced(self, rates: RatesAnnounced) -> None:
+        if rates.playback not in (None, self._playback):
+            self._tally.suspect("F-RATE-PLAYBACK")
+            seen = (
+                f"a playback rate of {rates.playback} Hz was announced; agent audio has {self._playback} Hz"
+            )
+            self._tally.find("F-RATE-PLAYBACK", seen)
         if rates.input is not None and rates.input in BELIEVABLE and rates.input != self._rate:
             self._rate = rates.input
             self._steadiness.restart()
@@ -85,13 +111,22 @@ class Linter:
             rate = sent.rate if sent.rate in BELIEVABLE else rate
         seconds = len(pcm) / SAMPLE_BYTES / rate
         silent = self._is_silent(pcm)
-        self._order.heard(now)
-        self._sizes.heard(pcm, rate, silent)
-        self._silence.heard(seconds, silent, now)
-        if self._paced:
+        # Asked is only who might have something to say.
+        if not self._order.calm:
+            self._order.heard(now)
+        if self._sizes.matter:
+            self._sizes.heard(pcm, rate, silent)
+        if self._silence.matters:
+            self._silence.heard(pcm, seconds, silent, now)
+        self._whole.heard(seconds, silent, now)
+        if self._whole.is_read_slowly:
+            self._steadiness.restart()
+        elif self._paced:
             self._bursts.heard(seconds, rate, now)
             self._steadiness.heard(seconds, rate, now, silent)
         if not silent:
+            if now <= self._flush.until:
+                self._flush.heard(pcm, rate)
             self._payload.heard(pcm)
             self._samples.heard(pcm, seconds)
 

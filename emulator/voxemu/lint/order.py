@@ -31,6 +31,8 @@ class Order:
         self._is_ready = ready is None
         self._stopped: float | None = None
         self._ended: tuple[float, str] | None = None
+        self.calm = self._is_ready
+        # Audio is in its place now.
 
     def saw(self, event: Event, now: float) -> None:
         if not self._is_ready and self._ready is not None and isinstance(event, self._ready):
@@ -41,6 +43,7 @@ class Order:
             self._ended = (now, "the session's end")
         elif isinstance(event, Closed) and self._ended is None:
             self._ended = (now, "the close")
+        self.calm = self._is_ready and self._stopped is None and self._ended is None
 
     def heard(self, now: float) -> None:
         if self._stopped is not None:

@@ -51,13 +51,14 @@ class Bursts:
 
     def heard(self, seconds: float, rate: int, now: float) -> None:
         if self._last is None or now - self._last > STREAM_GAP:
-            self._lead = 0.0
+            lead = 0.0
         else:
-            self._lead = max(self._lead - (now - self._last), -CREDIT)
+            lead = self._lead - (now - self._last)
+            lead = lead if lead > -CREDIT else -CREDIT
         self._last = now
-        if self._lead <= 0:
+        if lead <= 0:
             self._climb_from, self._climb, self._counted = now, 0.0, False
-        self._lead += seconds
+        self._lead = lead + seconds
         self._climb += seconds
         if self._lead > CALLBACK / rate + JITTER and not self._counted:
             self._judge(rate, now)
@@ -87,12 +88,6 @@ class _Window:
     messages: int = 0
     silent: int = 0
 
-    def add(self, seconds: float, silent: bool) -> None:
-        self.audio += seconds
-        self.burst += seconds
-        self.messages += 1
-        self.silent += silent
-
 
 class Steadiness:
     """F-RATE-APPARENT, F-PACE-FAST and F-PACE-SLOW: audio seconds per second, over several windows."""
@@ -118,8 +113,11 @@ class Steadiness:
             self._run.clear()
         elif wait >= BURST_GAP:
             self._burst_began(wait, rate, now)
-        if self._window is not None:
-            self._window.add(seconds, silent)
+        if (window := self._window) is not None:
+            window.audio += seconds
+            window.burst += seconds
+            window.messages += 1
+            window.silent += silent
 
     def _burst_began(self, wait: float, rate: int, now: float) -> None:
         window = self._window
@@ -127,7 +125,8 @@ class Steadiness:
             if now - self._stream_from >= SETTLED:
                 self._window = _Window(now)
             return
-        window.longest_wait = max(window.longest_wait, wait - window.burst)
+        if wait - window.burst > window.longest_wait:
+            window.longest_wait = wait - window.burst
         window.burst = 0.0
         window.bursts += 1
         if now - window.since >= WINDOW and window.bursts >= BURSTS:

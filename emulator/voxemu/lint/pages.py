@@ -74,6 +74,38 @@ ADVICE: Mapping[str, Mapping[str, Advice]] = {
             "lyzr-voice-sip page, Connection Lifecycle",
         ),
         "F-FRAME-KIND": Advice("Audio goes out inside JSON text.", "lyzr-voice-sip page, Message Formats"),
+        **_formats(
+            "The wsUrl is opaque: use it exactly as returned, do not construct it yourself.",
+            "lyzr-voice-sip page, Important Rules, Response Shape and Troubleshooting",
+            "F-URL-CHANGED",
+            "F-URL-EXPIRED",
+        ),
+        "F-UNKNOWN-AGENT": Advice(
+            "Immediate disconnect: check that the agent ID is valid.",
+            "lyzr-voice-sip page, Troubleshooting",
+        ),
+        "F-CONTENT-TYPE": Advice(
+            "The start request has the header Content-Type: application/json.",
+            "lyzr-voice-sip page, 1. Create a Session (HTTP)",
+        ),
+        "F-BAD-START": Advice(
+            "POST /session/start with the agent's id.", "lyzr-voice-sip page, 1. Create a Session (HTTP)"
+        ),
+        "F-IDLE": Advice(
+            "Send periodic silence frames (PCM16 zeros) where pings are not answered.",
+            "lyzr-voice-sip page, Connection Lifecycle",
+        ),
+        "F-NO-BACKPRESSURE": Advice(
+            "Monitor ws.bufferedAmount; if it climbs, throttle your sending speed.",
+            "lyzr-voice-sip page, Audio Pacing & Backpressure",
+        ),
+        **_formats(
+            "Messages have the shapes that the page gives.",
+            "lyzr-voice-sip page, Message Formats",
+            "F-BAD-JSON",
+            "F-BAD-FIELD",
+            "F-UNKNOWN-TYPE",
+        ),
     },
     "workbuddy": {
         **_formats(
@@ -98,12 +130,28 @@ ADVICE: Mapping[str, Mapping[str, Advice]] = {
             "session_ended is the time to clean up: the microphone stops.",
             "workbuddy page, 2. Connect WebSocket and 5. Complete Example",
         ),
-        "F-AFTER-HANGUP": Advice(
-            "Hanging up disconnects the microphone first and closes the socket last.",
-            "workbuddy page, 5. Complete Example",
-        ),
         "F-TOKEN-REUSED": Advice(
             "Every session fetches its own token.", "workbuddy page, 1. Fetch Session Token"
+        ),
+        "F-TOKEN-EXPIRED": Advice(
+            "The token is fetched when the user starts the call.", "workbuddy page, 5. Complete Example"
+        ),
+        "F-TOKEN-UNKNOWN": Advice(
+            "The token is what the token request returned.", "workbuddy page, 2. Connect WebSocket"
+        ),
+        "F-NO-TOKEN": Advice(
+            "Open the connection and send the token as the first message.",
+            "workbuddy page, 2. Connect WebSocket",
+        ),
+        **_formats(
+            "Resume an AudioContext that the browser suspended, and connect the processor to a destination.",
+            "workbuddy page, 3. Microphone Capture",
+            "F-NO-AUDIO",
+            "F-ONLY-SILENCE",
+        ),
+        "F-ECHO": Advice(
+            "The microphone is taken with echoCancellation, noiseSuppression and autoGainControl.",
+            "workbuddy page, 3. Microphone Capture",
         ),
         "F-FRAME-KIND": Advice(
             "Text is control, binary is audio; after the token a client sends audio only.",
@@ -124,6 +172,10 @@ ADVICE: Mapping[str, Mapping[str, Advice]] = {
             "Audio is 44.1 kHz, or what the client announced with rates (as the vendor's SDKs do).",
             "lokutor page, Audio Specifications",
         ),
+        "F-RATE-PLAYBACK": Advice(
+            "Agent audio is 44.1 kHz.",
+            "lokutor page, Audio Specifications and Binary Data (Audio)",
+        ),
         "F-SILENCE-FLOOD": Advice(
             "Silence and mere noise are better not sent, to save bandwidth.",
             "lokutor page, Best Practices",
@@ -133,8 +185,41 @@ ADVICE: Mapping[str, Mapping[str, Advice]] = {
             "lokutor page, WebSocket API",
         ),
         "F-FRAME-KIND": Advice("Audio is binary, control is JSON text.", "lokutor page, WebSocket API"),
+        "F-NOT-FLUSHED": Advice(
+            "On interrupted, clear the playback buffer and stop audio output immediately.",
+            "lokutor page, Intelligent Barge-In and Best Practices",
+        ),
+        "F-RECONNECTS": Advice(
+            "Keep the WebSocket open for the duration of the user's session.", "lokutor page, Best Practices"
+        ),
+        **_formats(
+            "Configuration goes out as individual JSON messages, each with type and data.",
+            "lokutor page, 1. Initialization",
+            "F-BAD-JSON",
+            "F-BAD-FIELD",
+            "F-UNKNOWN-TYPE",
+        ),
+        "F-BAD-SETTING": Advice(
+            "max_context_messages bounds the conversation history.", "lokutor page, Session Management"
+        ),
     },
     "lyzr-livekit": {
+        "F-BAD-START": Advice(
+            "A session is started with POST /v1/sessions/start and a JSON body.",
+            "lyzr-livekit page, Step 1: Start a Session",
+        ),
+        "F-CONTENT-TYPE": Advice(
+            "Requests have the header Content-Type: application/json.",
+            "lyzr-livekit page, API Client (apiFetch)",
+        ),
+        "F-NO-AUDIO": Advice(
+            "Once connected, publish your microphone track.",
+            "lyzr-livekit page, Step 3: Stream Audio & Handle Events",
+        ),
+        "F-TRACK-UNHEARD": Advice(
+            "RoomAudioRenderer plays the agent's voice; the track background_audio is attached besides.",
+            "lyzr-livekit page, Step 3: Stream Audio & Handle Events",
+        ),
         "F-NO-END-CALL": Advice(
             "A session is ended with POST /v1/sessions/end when the user hangs up.",
             "lyzr-livekit page, Step 4: End the Session",
@@ -147,22 +232,51 @@ ADVICE: Mapping[str, Mapping[str, Advice]] = {
 }
 
 _MEDIA_STACK = ("F-PACE-", "F-RATE-", "F-CONTAINER", "F-ODD-", "F-EMPTY-", "F-NOT-BASE64", "F-FRAME-KIND")
-_NO_TOKEN = ("F-TOKEN-REUSED",)
+_NO_TOKEN = ("F-TOKEN-", "F-NO-TOKEN")
+_NO_SOCKET = ("F-TIME-STOPPED", "F-MESSAGE-SIZE", "F-NOT-READING")
 
 WITHOUT: Mapping[str, tuple[str, ...]] = {
     # Rules that hold everywhere else; the beginning of a code names all codes that begin so.
-    "lyzr-sip": (*_NO_TOKEN, "F-KEY-MISPLACED", "F-BEFORE-READY"),
-    "workbuddy": ("F-NOT-BASE64", "F-RATE-DECLARED", "F-URL-REUSED"),
+    "lyzr-sip": (*_NO_TOKEN, "F-KEY-MISPLACED", "F-BEFORE-READY", "F-BAD-SETTING"),
+    "workbuddy": (
+        "F-NOT-BASE64",
+        "F-RATE-DECLARED",
+        "F-URL-",
+        "F-BAD-SETTING",
+        "F-NOT-FLUSHED",
+        "F-AFTER-HANGUP",
+        "F-UNKNOWN-AGENT",
+        "F-BAD-START",
+    ),
+    # It has no word for an interruption or for hanging up, no settings, and its start request has no body and
+    # names no agent.
     "lokutor": (
         *_NO_TOKEN,
         "F-NOT-BASE64",
         "F-RATE-DECLARED",
         "F-BEFORE-READY",
-        "F-URL-REUSED",
+        "F-AFTER-HANGUP",
+        "F-URL-",
         "F-NEVER-CONNECTED",
+        "F-BAD-START",
     ),
-    "lyzr-livekit": (*_MEDIA_STACK, *_NO_TOKEN, "F-BEFORE-READY", "F-URL-REUSED", "F-TIME-STOPPED"),
-    # WebRTC paces, resamples and encodes by itself; a room's token may be used to join again.
+    "lyzr-livekit": (
+        *_MEDIA_STACK,
+        *_NO_TOKEN,
+        *_NO_SOCKET,
+        "F-BEFORE-READY",
+        "F-URL-",
+        "F-BAD-SETTING",
+        "F-BAD-FIELD",
+        "F-BAD-JSON",
+        "F-UNKNOWN-TYPE",
+        "F-IDLE",
+        "F-NO-BACKPRESSURE",
+        "F-AFTER-END",
+        "F-AFTER-HANGUP",
+    ),
+    # WebRTC paces, resamples and encodes by itself, until the room is gone; a room's token may be used to
+    # join again.
 }
 
 FRAMES: Mapping[str, Frames] = {
@@ -174,6 +288,16 @@ SILENCE: Mapping[str, float] = {
     # Seconds of zeros in a row. lyzr-sip recommends zeros as keep-alive, and the others do not speak of them.
     "lokutor": 10.0,
 }
+
+NOT_ON_MEDIA = (
+    "F-FRAME-SIZE",
+    "F-PACE-BURST",
+    "F-PACE-FAST",
+    "F-PACE-SLOW",
+    "F-RATE-APPARENT",
+    "F-SILENCE-FLOOD",
+)
+# On the media clock audio has no pace and may be cut anyhow, and silence must be sent, whatever a page says.
 
 GENERAL = "a general rule, in no page's words"
 

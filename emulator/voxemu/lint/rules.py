@@ -78,6 +78,15 @@ _RULES = (
         "speed; this one resamples, so here it sounds right and live it may not.",
         "Resample to the session's rate before sending, and declare that.",
     ),
+    Rule(
+        "F-RATE-PLAYBACK",
+        "the client announces another playback rate than the agent's audio has",
+        "Play the agent's audio at the rate that it has.",
+        "The announcement converts nothing: audio of 44.1 kHz played at 24 kHz is slow and low, and every "
+        "reply takes nearly twice its time.",
+        "Give the audio buffer the rate that the page gives, let the platform resample, and announce that.",
+        everywhere=False,
+    ),
     # --- what the bytes are
     Rule(
         "F-CONTAINER",
@@ -154,7 +163,7 @@ _RULES = (
     ),
     Rule(
         "F-SILENCE-FLOOD",
-        "a long stream of digital silence",
+        "a long stream of silence, or of noise that could not be speech",
         "Do not stream silence.",
         "It takes as much bandwidth as speech, and says nothing.",
         "Stop sending when the microphone is muted or a gate is closed; missing audio counts as silence.",
@@ -183,6 +192,76 @@ _RULES = (
         "What is sent after the goodbye is lost or starts a turn that nobody hears; a microphone left open "
         "keeps its light on.",
         "Stop the capture (and its tracks), then send the stop message, then close.",
+    ),
+    # --- what the whole call shows
+    Rule(
+        "F-NOT-FLUSHED",
+        "playback went on after an interruption",
+        "On an interruption drop everything that has not sounded yet, and what still comes of that reply.",
+        "The agent talks over its user with words that the user has just cut off.",
+        "Stop every scheduled source and empty the queue when the message comes; drop audio until the next "
+        "reply begins. Looked for by `--flush-check`, which needs a loudspeaker and a microphone that hears "
+        "it (no headphones, no echo cancellation), and in recordings of our own client.",
+    ),
+    Rule(
+        "F-NO-AUDIO",
+        "a session without any audio",
+        "Send the microphone's audio once the session is ready.",
+        "The agent hears nothing, and waits.",
+        "Start the capture in the handler of the ready message. In a browser: ask for the microphone, resume "
+        "the AudioContext after a click, and connect a ScriptProcessor to a destination, or it never runs.",
+    ),
+    Rule(
+        "F-ONLY-SILENCE",
+        "nothing but zeros from a microphone",
+        "Send what the microphone hears.",
+        "Every sample was zero: muted, suspended, or never connected to its source.",
+        "Look at the track's `muted` and `enabled`, resume the AudioContext, and check which device was "
+        "chosen.",
+        everywhere=False,
+    ),
+    Rule(
+        "F-ECHO",
+        "the agent's own voice in the microphone",
+        "Take the microphone with echo cancellation.",
+        "An agent that hears itself interrupts itself, or answers itself.",
+        "getUserMedia({audio: {echoCancellation: true}}); elsewhere an echo canceller of the platform, or "
+        "headphones. Looked for with dialogue.echo_guard = true, by which the emulator knows its own voice "
+        "again.",
+        everywhere=False,
+    ),
+    Rule(
+        "F-TRACK-UNHEARD",
+        "a track of the agent's that the client never took",
+        "Play every track that the agent publishes: its voice, and background_audio.",
+        "Who plays one track alone hears a voice without its surroundings, or the surroundings without the "
+        "voice.",
+        "Leave autoSubscribe on, and attach each audio track when it is subscribed (RoomAudioRenderer does); "
+        "take the voice by its source, not by being first.",
+        everywhere=False,
+    ),
+    Rule(
+        "F-IDLE",
+        "a session that was idle until it was ended",
+        "Keep an idle session alive: answer pings, or send silence now and then.",
+        "Live, the user comes back to a connection that is gone.",
+        "Send frames of zeros where the platform answers no pings by itself; reconnect with a new session.",
+    ),
+    Rule(
+        "F-NO-BACKPRESSURE",
+        "audio piled up while the line was slow",
+        "Watch the send buffer, and drop microphone audio when it grows.",
+        "What was said ten seconds ago arrives when the line is quick again: turns are answered that long "
+        "after they were spoken, and it never catches up.",
+        "Look at ws.bufferedAmount (or await drain) before each message, and drop the oldest audio above a "
+        "second or so.",
+    ),
+    Rule(
+        "F-BAD-SETTING",
+        "a setting with a value that cannot be",
+        "Settings have the values that the page allows.",
+        "The setting keeps its old value.",
+        "Send a whole number of 1 or more for max_context_messages, and rates of 8000 to 192000 Hz.",
     ),
     # --- what the messages say
     Rule(
@@ -229,7 +308,90 @@ _RULES = (
         "Send frames of zeros while nobody speaks, also while you wait for the agent to be ready, for a "
         "greeting or for a reply. A client that sends no silence runs on the real or the virtual clock.",
     ),
+    # --- limits of the emulator
+    Rule(
+        "F-MESSAGE-SIZE",
+        "a message longer than anybody takes",
+        "Send audio in small messages, as it is captured.",
+        "A websocket server closes with 1009 what is longer than its limit; here that is limits.message, one "
+        "megabyte where nothing else is set.",
+        "Cut audio into frames of the advised length. A prompt or a list of tools of a megabyte is none.",
+    ),
+    Rule(
+        "F-NOT-READING",
+        "a client that does not read",
+        "Read from the socket all the time, also while you speak.",
+        "What the client does not take waits at the provider's end, and a provider that waits neither "
+        "listens nor speaks; after limits.stall seconds the connection is dropped.",
+        "Read in a task or thread of its own. Nothing in a message handler may block: no playing of audio, "
+        "no file, no request.",
+    ),
     # --- around the session
+    Rule(
+        "F-BAD-START",
+        "a start request that the page does not show",
+        "A start request has the fields that the page shows.",
+        "No session is started.",
+        "Compare the body with the page's example; the answer says which field is wrong.",
+    ),
+    Rule(
+        "F-CONTENT-TYPE",
+        "a start request without its content type",
+        "A JSON body goes with Content-Type: application/json.",
+        "Many frameworks do not read such a body, and answer as if it were empty.",
+        "fetch(url, {headers: {'Content-Type': 'application/json'}, body: JSON.stringify(...)}).",
+        everywhere=False,
+    ),
+    Rule(
+        "F-UNKNOWN-AGENT",
+        "an agent id that nobody has",
+        "Ask for an agent that exists.",
+        "The session is refused, or ends as soon as it is connected.",
+        "Check the id in the vendor's console; ids of one workspace are not good in another.",
+    ),
+    Rule(
+        "F-URL-CHANGED",
+        "a session's URL that was not used as it was given",
+        "Use the session's URL exactly as it was returned.",
+        "A URL that is put together by hand lacks what makes it valid: an immediate disconnect.",
+        "Pass the returned URL to the websocket unchanged: no query added, nothing decoded or cut.",
+    ),
+    Rule(
+        "F-URL-EXPIRED",
+        "a session's URL was used too late",
+        "Connect right after the start.",
+        "Live, the connection is refused.",
+        "Ask for a URL when the user starts to talk, not when the page loads.",
+    ),
+    Rule(
+        "F-TOKEN-EXPIRED",
+        "a session's token was used too late",
+        "A token is good for a few minutes; fetch it right before connecting.",
+        "Live, the connection is refused.",
+        "Fetch the token in the click handler that starts the call.",
+    ),
+    Rule(
+        "F-TOKEN-UNKNOWN",
+        "a token that was not issued here",
+        "The token is the one that the token request returned, unchanged.",
+        "The connection is refused.",
+        "Send the `token` field as it is; an API key is no token.",
+    ),
+    Rule(
+        "F-NO-TOKEN",
+        "the first message was no token",
+        "The first message on the socket is the token, and it comes at once.",
+        "The connection is closed: nothing that was sent is heard.",
+        'Send {"token": "..."} in onopen, before anything else.',
+    ),
+    Rule(
+        "F-RECONNECTS",
+        "a new connection for every turn",
+        "Keep the connection open for the whole of the user's session.",
+        "The agent forgets the conversation with each connection, and every turn waits for a handshake.",
+        "Open the socket once, and close it when the user hangs up.",
+        everywhere=False,
+    ),
     Rule(
         "F-URL-REUSED",
         "a session's URL was used again",
@@ -266,6 +428,85 @@ _RULES = (
         "The agent stays in the room, and live it is billed until it notices.",
         "Call the provider's end route on hang-up and when the page is closed (fetch with keepalive: true).",
         everywhere=False,
+    ),
+    # --- against a recording that answers
+    Rule(
+        "F-REPLAY-EXTRA",
+        "a turn of the user's that the replayed recording does not have",
+        "Call as the recording was called: as many turns.",
+        "The recording has no answer to it, so nothing was said; what the client does without one is not "
+        "what it did in the recorded call.",
+        "Look at both positions. Noise or the agent's own voice in the microphone makes a turn too; if the "
+        "client is meant to say more, record the call anew.",
+    ),
+    Rule(
+        "F-REPLAY-EARLY",
+        "a turn of the user's before the replayed agent was done, unlike in the recording",
+        "Call as the recording was called: a turn when the recorded one came, or later.",
+        "The rest of what the agent would have said was left out.",
+        "Look at both positions. A client that interrupts where it did not use to may hear the agent in its "
+        "own microphone.",
+    ),
+    Rule(
+        "F-REPLAY-MISSING",
+        "a turn of the recording that the live call did not have",
+        "Call as the recording was called: as many turns.",
+        "What the agent answered to it in the recording was not said.",
+        "Look at both positions: the client hung up before it, did not send it, or sent it so that it was no "
+        "turn (too quiet, too short, joined to another).",
+    ),
+    # --- what the provider does, seen at the user's end
+    Rule(
+        "F-SERVER-HOST",
+        "the provider sent the call to another host",
+        "A session's URL is opaque: connect to it as it was given.",
+        "It may be meant so, as with regional hosts. It may also be a server that hands your users' voices "
+        "to somebody else: no key was sent along.",
+        "See whether the host is the vendor's. In an app, list the hosts that it may connect to.",
+    ),
+    Rule(
+        "F-SERVER-ORDER",
+        "the provider sent a message out of order",
+        "Statuses follow one another as on the page: a reply begins before it is interrupted or over.",
+        "A client that counts on the order hangs: its player stays muted, or its microphone open.",
+        "In an app, take every message as news about now and let none wait for another one.",
+    ),
+    Rule(
+        "F-SERVER-AUDIO",
+        "a file where raw samples belong, in the agent's audio",
+        "Agent audio is raw PCM16 samples.",
+        "The file's header is heard as a click, and compressed audio as loud noise.",
+        "Tell the vendor. In an app, do not guess at formats: play what the page promises, or nothing.",
+    ),
+    Rule(
+        "F-SERVER-RATE",
+        "the provider declares another sample rate than its page has",
+        "Agent audio has the rate of the page, or a client is told in time and plays it so.",
+        "`emu client` plays and records it at the page's rate, so here it sounds too slow or too fast.",
+        "If the vendor's page has changed, the emulator is behind: tell us. In an app, make the audio buffer "
+        "of the rate that was declared.",
+    ),
+    Rule(
+        "F-SERVER-PACE",
+        "more agent audio than anybody would listen to ahead",
+        "Agent audio comes about as fast as it is heard.",
+        "Whatever has not sounded yet waits in the memory of the client.",
+        "In an app, bound the queue of the player, and drop what is beyond.",
+    ),
+    Rule(
+        "F-SERVER-UNREADABLE",
+        "the provider sent a message that its page has no words for",
+        "Messages are those of the page.",
+        "A client that does not expect it may stop at it. `emu client` ends such a call with exit code 4.",
+        "If the vendor's page has changed, the emulator is behind: tell us. In an app, pass over such "
+        "messages and log them.",
+    ),
+    Rule(
+        "F-SERVER-SECRET",
+        "the provider sent a secret of the call back",
+        "Keys, tokens and a session's URL are nobody's to repeat.",
+        "What is shown to the user or written to a log is no secret any more. Here it is masked everywhere.",
+        "Change the key and tell the vendor. In an app, never show an error of the service as it came.",
     ),
 )
 

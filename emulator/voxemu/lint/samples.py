@@ -110,7 +110,8 @@ class Samples:
     def _weigh(self, pcm: bytes) -> None:
         import numpy as np
 
-        self._looked.append(float(np.frombuffer(pcm, "<i2").mean()))
+        samples = np.frombuffer(pcm, "<i2")
+        self._looked.append(int(np.add.reduce(samples)) / samples.size)
         if self._seconds < self._look_at + OFFSET_LOOK:
             return
         self._look_at = self._seconds + OFFSET_EVERY

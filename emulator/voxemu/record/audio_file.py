@@ -7,6 +7,8 @@ from typing import Any
 
 from voxemu.audio import AudioFormat, Resampler, Scale, pcm16
 from voxemu.errors import AudioError
+from voxemu.record.folder import CALL, MANIFEST, WIRE
+from voxemu.record.parts import parts_of
 
 BLOCK = 65_536
 # Frames that are read at a time.
@@ -26,13 +28,21 @@ def read_audio(path: Path, rate: int, scale: Scale = Scale.DIVIDE) -> bytes:
         )
     import soundfile
 
+    # A track of a recording may go on in a next file; anybody else's files stand by themselves.
+    parts = parts_of(path) if (path.parent / MANIFEST).is_file() and path.name in (CALL, WIRE) else [path]
+    pcm, stream = b"", None
+    seconds = 0.0
     try:
-        with soundfile.SoundFile(path) as file:
-            found = AudioFormat(file.samplerate)
-            if file.frames > found.samples(LONGEST):
-                raise AudioError(f"{path} is longer than {LONGEST:g} s; give a shorter file")
-            whole = file.subtype == "PCM_16" and file.channels == 1
-            pcm = _read(file, Resampler(found.rate, rate), Scale.DIVIDE if whole else scale)
+        for part in parts:
+            with soundfile.SoundFile(part) as file:
+                found = AudioFormat(file.samplerate)
+                seconds += found.seconds(file.frames)
+                if seconds > LONGEST:
+                    raise AudioError(f"{path} is longer than {LONGEST:g} s; give a shorter file")
+                whole = file.subtype == "PCM_16" and file.channels == 1
+                stream = stream or Resampler(found.rate, rate)
+                pcm += _read(file, stream, Scale.DIVIDE if whole else scale)
+        pcm += stream.flush() if stream is not None else b""
     except soundfile.LibsndfileError as error:
         reason = str(error).rpartition(": ")[2].rstrip(".")
         raise AudioError(f"{path} is no audio that can be read ({reason}); give WAV, FLAC or OGG") from error
@@ -45,5 +55,4 @@ def read_audio(path: Path, rate: int, scale: Scale = Scale.DIVIDE) -> bytes:
 
 def _read(file: Any, stream: Resampler, scale: Scale) -> bytes:
     blocks = file.blocks(blocksize=BLOCK, dtype="float32", always_2d=True)
-    said = [stream.push(pcm16(block.mean(axis=1), scale)) for block in blocks]
-    return b"".join([*said, stream.flush()])
+    return b"".join(stream.push(pcm16(block.mean(axis=1), scale)) for block in blocks)

@@ -10,10 +10,13 @@ import difflib
 import hashlib
 from collections.abc import Iterator
 from itertools import zip_longest
+from pathlib import Path
 
 from voxemu.audio import mix
+from voxemu.errors import RecordingError
+from voxemu.provider import Role
 from voxemu.record.differences import Difference, first_cause_first
-from voxemu.record.folder import CALL, TIMELINE
+from voxemu.record.folder import CALL, MANIFEST, TIMELINE, read_json
 from voxemu.record.recording import Recording
 from voxemu.record.storyline import POSITIONS, TELLING, Happening, Story, Stretch, story_of
 from voxemu.record.waveforms import Parting, parting
@@ -36,16 +39,26 @@ def compare_exactly(golden: Recording, fresh: Recording) -> list[Difference]:
 def disagreements(recording: Recording) -> Iterator[Difference]:
     """Where the files are not those that the recording's own manifest was written for."""
     said = recording.manifest.get("digests", {})
-    if not recording.complete:
-        yield Difference(
-            "manifest", "the recording is not complete, by its own manifest", None, "manifest.json"
-        )
+    if not recording.complete and not recording.recovered:
+        text = "the recording is not complete, by its own manifest; `emu recover` finishes it"
+        yield Difference("manifest", text, None, "manifest.json")
         return
     samples = hashlib.sha256(mix(recording.left, recording.right)).hexdigest()
     for name, digest in ((CALL, samples), (TIMELINE, recording.timeline.sha256)):
         if said.get(name) != f"sha256:{digest}":
             text = f"{name} was changed: it does not agree with the digest in its own manifest"
             yield Difference("manifest", text, None, name)
+
+
+def is_kept_by_a_test(folder: Path) -> bool:
+    """Whether this golden is the provider's end of a call, as the fixture ``emu_golden`` keeps it.
+
+    Nothing but that test can make the call again; the goldens of scenarios are the caller's end.
+    """
+    try:
+        return read_json(folder / MANIFEST).get("role") == Role.PROVIDER.value
+    except RecordingError:
+        return False
 
 
 def setup(golden: Recording, fresh: Recording) -> Iterator[Difference]:

@@ -20,7 +20,7 @@ class Intake:
     def push(self, pcm: bytes, declared: int | None) -> bytes:
         rate = declared or self._announced
         if rate == self._rate:
-            return self.flush() + pcm if self._stream else pcm
+            return pcm if self._stream is None else self.flush() + pcm
         tail = b""
         if self._stream is None or self._stream.rate_in != rate:
             tail, self._stream = self.flush(), Resampler(rate, self._rate)

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
+from itertools import islice
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -16,6 +17,10 @@ SHORT = 6
 TELLING = 12
 # This many first characters give a secret away: an excerpt may be cut in the middle of one.
 DEEPEST = 32
+LONGEST = 20_000
+# Characters of one text that are written down. No page has a longer one; strangers send millions.
+WIDEST = 10_000
+# Entries of one list or object.
 
 LOOKS_SECRET = re.compile(
     r"""(?ix)
@@ -46,7 +51,13 @@ class Mask:
             self._secrets |= new
             self._known = _pattern(self._secrets)
 
+    def hides(self, text: str) -> bool:
+        """Whether one of the known secrets is in this text."""
+        return self._known is not None and self._known.search(text[:LONGEST]) is not None
+
     def text(self, text: str) -> str:
+        if len(text) > LONGEST:
+            text = f"{text[:LONGEST]}… ({len(text)} characters)"
         if self._known is not None:
             text = self._known.sub(MASK, text)
         return LOOKS_SECRET.sub(lambda found: (found["lead"] or "") + MASK, text)
@@ -69,13 +80,13 @@ class Mask:
                 self.text(str(name)): MASK
                 if isinstance(item, str) and NAMES_SECRET.search(str(name))
                 else self.plain(item, depth + 1)
-                for name, item in value.items()
+                for name, item in islice(value.items(), WIDEST)
             }
         if is_dataclass(value) and not isinstance(value, type):
             named = {field.name: getattr(value, field.name) for field in fields(value)}
             return self.plain(named, depth)
         if isinstance(value, list | tuple | set | frozenset):
-            return [self.plain(item, depth + 1) for item in value]
+            return [self.plain(item, depth + 1) for item in islice(value, WIDEST)]
         return self.text(str(value))
 
 

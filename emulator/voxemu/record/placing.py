@@ -10,6 +10,8 @@ place, and never sounded when none comes.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from voxemu.audio import SAMPLE_BYTES, AudioFormat
 from voxemu.events import AgentAudioSent, Downlink, Event, InputGapped, Line, Uplink, UserAudioSent
 from voxemu.provider import Role
@@ -20,6 +22,9 @@ from voxemu.record.tracks import Track
 PATIENCE = 60.0
 # Seconds of agent audio that may wait for a place.
 
+Sound = tuple[UserAudioSent | AgentAudioSent, float, int]
+"""A message of audio, and when it was seen: in seconds since the opening, and as a position."""
+
 
 class Placement:
     """Both tracks of one end of a call. Positions are samples on the call's axis."""
@@ -28,22 +33,22 @@ class Placement:
         self.left, self.right = (Track(axis.samples(PATIENCE)) for _ in range(2))
         self._figures = figures
         self._intake = Intake(axis.rate, input_rate)
-        self._incoming = AgentAudioSent if role is Role.CALLER else UserAudioSent
-        self._ends_answer = (Downlink if role is Role.CALLER else Uplink, Line)
+        self._hears_agent = role is Role.CALLER
+        # Whose audio comes in: the agent's, or the user's.
+        self._incoming = AgentAudioSent if self._hears_agent else UserAudioSent
+        self._ends_answer = (Downlink if self._hears_agent else Uplink, Line)
         # Nothing of these can be part of the engine's answer to held audio.
-        self._held: list[UserAudioSent | AgentAudioSent] = []
-        self._held_at = 0.0
-        self._held_here = 0
+        self._held: Sound | None = None
         self._reply_starts = False
         # The next agent sample is the first since a place was told.
 
     def before(self, event: Event, now: float) -> None:
-        """To be told of every event before what it does."""
-        if self._held and (now > self._held_at or isinstance(event, self._ends_answer)):
+        """To be told of every event that is no audio, before what it does."""
+        if self._held is not None and (now > self._held[1] or isinstance(event, self._ends_answer)):
             self._release()
 
     def pass_time(self, now: float) -> None:
-        if self._held and now > self._held_at:
+        if self._held is not None and now > self._held[1]:
             self._release()
 
     def finish(self) -> None:
@@ -55,13 +60,24 @@ class Placement:
     def announce(self, input_rate: int) -> None:
         self._intake.announce(input_rate)
 
-    def audio(self, sent: UserAudioSent | AgentAudioSent, now: float, here: int) -> None:
-        """Audio seen at ``now``, which is the position ``here``."""
-        if isinstance(sent, self._incoming):
-            self._held.append(sent)
-            self._held_at, self._held_here = now, here
-        else:
-            self._lay(sent, here)
+    def sounds(self, run: Iterable[Sound]) -> None:
+        """Audio of both sides as it was seen, one message after the other with nothing between."""
+        came: list[Sound] = []
+        went: list[Sound] = []
+        held = self._held
+        for sound in run:
+            if type(sound[0]) is self._incoming:
+                if held is not None:
+                    came.append(held)
+                held = sound
+                continue
+            if held is not None and sound[1] > held[1]:
+                came.append(held)
+                held = None
+            went.append(sound)
+        self._held = held
+        self._lay(came)
+        self._lay(went)
 
     def start_input(self, position: int) -> None:
         if self.left.cursor is not None:
@@ -84,32 +100,44 @@ class Placement:
     def flush_playback(self, position: int, dropped: int) -> None:
         # At the caller's end agent audio may be held. Either it is what was thrown away, or it cut off what
         # sounded before it and has its place told next; how much never sounded says which.
-        if self._incoming is AgentAudioSent and not 0 < dropped <= self.right.beyond(position):
+        if self._hears_agent and not 0 < dropped <= self.right.beyond(position):
             self._release()
         self.right.flush(position)
         self._figures.flushed(position)
 
     def _release(self) -> None:
-        held, self._held = self._held, []
-        for sent in held:
-            self._lay(sent, self._held_here)
+        held, self._held = self._held, None
+        if held is not None:
+            self._lay([held])
 
-    def _lay(self, sent: UserAudioSent | AgentAudioSent, here: int) -> None:
-        if isinstance(sent, UserAudioSent):
-            self._lay_user(sent, here)
+    def _lay(self, sounds: Sequence[Sound]) -> None:
+        """Messages of one side."""
+        if not sounds:
+            return
+        if type(sounds[0][0]) is UserAudioSent:
+            self._lay_user(sounds)
         else:
-            self._lay_agent(sent)
+            self._lay_agent([whole(sent.pcm) for sent, _, _ in sounds])
 
-    def _lay_user(self, sent: UserAudioSent, here: int) -> None:
-        pcm = self._intake.push(whole(sent.pcm), sent.rate)
-        if pcm and self.left.cursor is None:
-            self.left.place(here)
-        self.left.lay(pcm)
+    def _lay_user(self, sounds: Sequence[Sound]) -> None:
+        pieces = []
+        for sent, _, here in sounds:
+            assert isinstance(sent, UserAudioSent)
+            pcm = self._intake.push(whole(sent.pcm), sent.rate)
+            if pcm and self.left.cursor is None:
+                self.left.place(here)
+            pieces.append(pcm)
+        self.left.lay(b"".join(pieces))
 
-    def _lay_agent(self, sent: AgentAudioSent) -> None:
+    def _lay_agent(self, pieces: Sequence[bytes]) -> None:
         place = self.right.cursor
-        self.right.lay(whole(sent.pcm))
-        if self._reply_starts and place is not None:
+        if place is None:
+            # Message by message: of those that wait too long the oldest are dropped.
+            for pcm in pieces:
+                self.right.lay(pcm)
+            return
+        self.right.lay(b"".join(pieces))
+        if self._reply_starts:
             self._reply_starts = False
             self._figures.sounded(place)
 

@@ -11,6 +11,7 @@ from voxemu.errors import RecordingError
 from voxemu.record import migration
 from voxemu.record.folder import CALL, MANIFEST, TIMELINE, WIRE, read_json
 from voxemu.record.manifest import SCHEMA
+from voxemu.record.parts import parts_of
 from voxemu.record.timeline import ReadTimeline, read_timeline
 from voxemu.record.wav import channel, read_wav
 
@@ -36,6 +37,11 @@ class Recording:
     @property
     def complete(self) -> bool:
         return self.manifest.get("complete") is True
+
+    @property
+    def recovered(self) -> bool:
+        """Not complete, and finished afterwards: its manifest has figures and digests all the same."""
+        return "recovered" in self.manifest
 
     @classmethod
     def open(cls, path: Path) -> Recording:
@@ -66,8 +72,15 @@ def _other_version(path: Path, schema: object) -> str:
     return f"{said}, and there is no migration from it: record the call again"
 
 
-def _audio(path: Path, channels: int) -> tuple[int, bytes]:
-    rate, found, pcm = read_wav(path)
-    if found != channels:
-        raise RecordingError(f"{path} has {found} channels where a recording has {channels}")
-    return rate, pcm
+def _audio(track: Path, channels: int) -> tuple[int, bytes]:
+    """A track, of all its parts."""
+    rate, whole = 0, []
+    for path in parts_of(track):
+        own, found, pcm = read_wav(path)
+        if found != channels:
+            raise RecordingError(f"{path} has {found} channels where a recording has {channels}")
+        if rate not in (0, own):
+            raise RecordingError(f"{path} has {own} Hz where the part before it has {rate} Hz")
+        rate = own
+        whole.append(pcm)
+    return rate, b"".join(whole)

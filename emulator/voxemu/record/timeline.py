@@ -13,18 +13,20 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from voxemu import __version__
-from voxemu.audio import sample_count
+from voxemu.audio import SAMPLE_BYTES
 from voxemu.errors import RecordingError
-from voxemu.events import Downlink, Event, TokenPresented, Uplink
+from voxemu.events import Downlink, Event, TokenPresented, Uplink, named
 from voxemu.events import Line as LineEvent
 from voxemu.provider import Codec, Provider, Role, spelled
 from voxemu.record.masking import MASK, Mask
-from voxemu.record.wav import private, told
+from voxemu.record.wav import private, told, untold
 
 SCHEMA = "voxemu.timeline/1"
 
@@ -34,18 +36,17 @@ Direction = str
 SESSION_IDS = re.compile(rb'"session_id":"(?:[^"\\]|\\.)*"')
 
 
-def type_name(kind: type[Event]) -> str:
-    """``UserAudioSent`` is ``user_audio_sent``: part of the schema, so a class keeps its name."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind.__name__).lower()
+type_name = named
 
 
 @dataclass(slots=True)
 class _Kind:
     """What is written of every event of one class, worked out once."""
 
-    name: str
-    # ``"type":…``
-    direction: Direction
+    head: str
+    # Direction and type.
+    unsent: str
+    # The same for one that did not go out.
     asks: bool
     # Whether it is on the wire depends on a setting: the codec is asked, event by event.
     fields: tuple[str, ...]
@@ -74,6 +75,8 @@ class TimelineFile:
         self._kinds: dict[type[Event], _Kind] = {}
         self._lines: list[str] = []
         self._digest = hashlib.sha256()
+        self.size = 0
+        # Bytes on the disk.
         with told(path, "create"):
             self._file = open(path, "xb", buffering=0, opener=private)  # noqa: SIM115
         header = {
@@ -87,9 +90,26 @@ class TimelineFile:
 
     def add(self, event: Event, t: int, pos: int) -> None:
         kind = self._kinds.get(type(event)) or self._meet(event)
-        rest = self._sound(kind, event) if kind.sounds else self._said(kind, event)
-        went = "note" if kind.asks and not self._goes_out(event) else kind.direction
-        self._lines.append(f'{{"t":{t},"pos":{pos},"dir":"{went}",{kind.name}{rest}}}\n')
+        if kind.sounds:
+            self.add_sounds([(event, t / 1000, pos)])
+            return
+        head = kind.unsent if kind.asks and not self._goes_out(event) else kind.head
+        self._lines.append(f'{{"t":{t},"pos":{pos},{head}{self._said(kind, event)}}}\n')
+
+    def add_sounds(self, sounds: Iterable[tuple[Any, float, int]]) -> None:
+        """Messages with audio; the second of each is not rounded yet."""
+        for sent, since, pos in sounds:
+            kind = self._kinds.get(type(sent)) or self._meet(sent)
+            samples, offset, rest = len(sent.pcm) // SAMPLE_BYTES, kind.offset, ""
+            kind.offset = offset + samples
+            for name in kind.fields:
+                value = getattr(sent, name)
+                if value is not None:
+                    rest += f',"{name}":{value if type(value) is int else spell(self._mask.plain(value))}'
+            self._lines.append(
+                f'{{"t":{round(since * 1000)},"pos":{pos},{kind.head},"samples":{samples},'
+                f'"offset":{offset}{rest}}}\n'
+            )
 
     def _goes_out(self, event: Event) -> bool:
         return self._words is None or bool(self._words.encode(event))
@@ -102,6 +122,11 @@ class TimelineFile:
         self._digest.update(normalised(content))
         self._append(content)
 
+    @property
+    def handle(self) -> int:
+        """The open file's descriptor."""
+        return self._file.fileno()
+
     def sha256(self) -> str:
         """Of the normalised lines, the header left out."""
         return self._digest.hexdigest()
@@ -111,31 +136,28 @@ class TimelineFile:
             self._file.close()
 
     def _append(self, content: bytes) -> None:
-        with told(self._path, "write"):
-            done = self._file.write(content)
+        done = 0
+        try:
             while done < len(content):
-                done += self._file.write(content[done:])
+                done += self._file.write(memoryview(content)[done:] if done else content)
+        except OSError as error:
+            # A disk that fills up takes a part: what is left ends with a whole line.
+            done = content.rfind(b"\n", 0, done) + 1
+            with suppress(OSError):
+                self._file.truncate(self.size + done)
+            untold(self._path, "write", error)
+        finally:
+            self.size += done
 
     def _meet(self, event: Event) -> _Kind:
         names = tuple(each.name for each in fields(event))
-        said = spell({"type": type_name(type(event))})[1:-1]
         sounds = "pcm" in names
         where = direction(event, self._provider)
+        head, unsent = (spell({"dir": way, "type": type_name(type(event))})[1:-1] for way in (where, "note"))
         asks = where in ("up", "down") and isinstance(event, self._ours) and not sounds
-        kind = _Kind(said, where, asks, tuple(name for name in names if name != "pcm"), sounds)
+        kind = _Kind(head, unsent, asks, tuple(name for name in names if name != "pcm"), sounds)
         self._kinds[type(event)] = kind
         return kind
-
-    def _sound(self, kind: _Kind, event: Any) -> str:
-        samples, offset = sample_count(event.pcm), kind.offset
-        kind.offset += samples
-        text = f',"samples":{samples},"offset":{offset}'
-        for name in kind.fields:
-            value = getattr(event, name)
-            if value is not None:
-                said = value if type(value) is int else spell(self._mask.plain(value))
-                text += f',"{name}":{said}'
-        return text
 
     def _said(self, kind: _Kind, event: Event) -> str:
         if isinstance(event, TokenPresented):
@@ -164,7 +186,8 @@ def spell(value: Any) -> str:
 
 def normalised(lines: bytes) -> bytes:
     """Lines without what differs between two runs of the same call in virtual time: the session's id."""
-    return SESSION_IDS.sub(b'"session_id":"*"', lines)
+    # Hardly any line has one, and looking for it is cheaper than replacing it.
+    return SESSION_IDS.sub(b'"session_id":"*"', lines) if b'"session_id"' in lines else lines
 
 
 def _encodes(text: str) -> bool:

@@ -15,6 +15,12 @@ from voxemu.audio import SAMPLE_BYTES, sample_count
 Piece = tuple[int, bytes]
 """A position, and the PCM16 that lies from there on."""
 
+BLOCK = 65_536
+# Samples that are joined to one piece, at most, so that whoever writes them need not hold more.
+SILENCE = bytes(BLOCK * SAMPLE_BYTES)
+RUNS = 4096
+# Stretches of sound that a flush can still take back; no conversation has as many yet to come.
+
 
 class Track:
     """One channel of call.wav. Positions and counts are samples on the call's axis.
@@ -38,7 +44,9 @@ class Track:
         self._patience = patience
         self._waiting: deque[bytes] = deque()
         self._runs: list[list[int]] = []
-        # Start and end of every stretch of sound, so that a flush can count what it takes back.
+        # Start and end of the last stretches of sound, so that a flush can count what it takes back.
+        self._settled = 0
+        # One past the last sample before them.
         self._pieces: deque[Piece] = deque()
         self._written = 0
         # One past the last place that take() gave out.
@@ -66,6 +74,9 @@ class Track:
             self._runs[-1][1] = end
         else:
             self._runs.append([start, end])
+            if len(self._runs) > RUNS:
+                self._settled = self._runs[RUNS // 2 - 1][1]
+                del self._runs[: RUNS // 2]
         self._pieces.append((start, pcm))
         self.cursor = self.end = end
         self.laid += samples
@@ -78,9 +89,10 @@ class Track:
         self.dropped += gone
         self.drop_waiting()
         self._cut_pieces(position)
-        self.end = self._runs[-1][1] if self._runs else 0
-        if self._written > position:
-            self._pieces.append((position, bytes((self._written - position) * SAMPLE_BYTES)))
+        self.end = self._runs[-1][1] if self._runs else self._settled
+        for start in range(position, self._written, BLOCK):
+            count = min(BLOCK, self._written - start)
+            self._pieces.append((start, SILENCE if count == BLOCK else bytes(count * SAMPLE_BYTES)))
         self.cursor = position
 
     def beyond(self, position: int) -> int:
@@ -106,10 +118,11 @@ class Track:
                 self._pieces.appendleft((until, pcm[cut:]))
                 pcm = pcm[:cut]
             taken.append((position, pcm))
-        joined = _joined(taken)
-        self._written = max([self._written, *(position + sample_count(pcm) for position, pcm in joined)])
         self.unwritten = 0
-        return joined
+        for position, pcm in taken:
+            end = position + len(pcm) // SAMPLE_BYTES
+            self._written = end if end > self._written else self._written
+        return _joined(taken) if len(taken) > 1 else taken
 
     def _wait(self, pcm: bytes) -> None:
         self._waiting.append(pcm)
@@ -141,7 +154,7 @@ def _joined(pieces: list[Piece]) -> list[Piece]:
     groups: list[tuple[int, list[bytes]]] = []
     reached = -1
     for position, pcm in pieces:
-        if position == reached:
+        if position == reached and reached - groups[-1][0] < BLOCK:
             groups[-1][1].append(pcm)
         else:
             groups.append((position, [pcm]))

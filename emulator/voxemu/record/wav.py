@@ -4,8 +4,8 @@ The header is written when the file is made and again after every batch of sampl
 comes after the samples it counts. So a process killed at any instant leaves a file that standard readers
 play up to the last batch: the header is whole, and at worst too small.
 
-Samples may be laid anywhere, also before the end: the file itself is the store, a channel is patched
-by reading its stretch, changing one column and writing it back. What was never written reads as silence.
+Samples may be laid anywhere, also before the end: the file itself is the store, channels are patched by
+reading a stretch, changing columns and writing it back. What was never written reads as silence.
 """
 
 from __future__ import annotations
@@ -14,15 +14,26 @@ import hashlib
 import os
 import struct
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 from voxemu.audio import SAMPLE_BYTES
 from voxemu.errors import RecordingError
 
+
+class Digest(Protocol):
+    """As ``hashlib`` makes them."""
+
+    def update(self, some: bytes, /) -> None: ...
+
+
+Piece = tuple[int, int, bytes]
+"""Samples of a single channel: which one, the frame where they begin, and they."""
+
 HEADER_BYTES = 44
+_HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 LIMIT = 2**32 - 1 - HEADER_BYTES
 # Bytes of samples that the 32-bit sizes of a WAV header can say.
 
@@ -49,21 +60,31 @@ class WavFile:
         """Interleaved samples after the last ones."""
         self._write(self.frames, pcm)
 
-    def patch(self, channel: int, frame: int, pcm: bytes) -> None:
-        """One channel's samples from ``frame`` on; the other channels stay as they are."""
-        if self.channels == 1:
-            self._write(frame, pcm)
+    def patch(self, pieces: Sequence[Piece]) -> None:
+        """Later pieces lie over earlier ones, what is in none stays as it is. One write, so pieces should lie
+        close together."""
+        import numpy as np
+
+        if not pieces:
             return
+        _, first, pcm = pieces[0]
+        end = first + len(pcm) // SAMPLE_BYTES
+        for _, frame, pcm in pieces:
+            upto = frame + len(pcm) // SAMPLE_BYTES
+            first = frame if frame < first else first
+            end = upto if upto > end else end
         # Items of two bytes are moved, never looked at, so the machine's byte order does not matter.
-        columns = array("h", bytes(len(pcm) * self.channels))
-        if frame < self.frames:
+        stretch = np.zeros((end - first, self.channels), np.int16)
+        if first < self.frames:
             try:
-                self._file.seek(HEADER_BYTES + frame * self._block)
-                self._file.readinto(columns)
+                self._file.seek(HEADER_BYTES + first * self._block)
+                self._file.readinto(stretch.data)
             except OSError as error:
                 untold(self.path, "read", error)
-        columns[channel :: self.channels] = array("h", pcm)
-        self._write(frame, columns.tobytes())
+        for channel, frame, pcm in pieces:
+            at = frame - first
+            stretch[at : at + len(pcm) // SAMPLE_BYTES, channel] = np.frombuffer(pcm, np.int16)
+        self._write(first, stretch.tobytes())
 
     def extend(self, frames: int) -> None:
         """Silence up to ``frames``; nothing when the file is that long already."""
@@ -78,35 +99,42 @@ class WavFile:
         """Has the header say what the file holds."""
         if self.declared == self.frames:
             return
-        size = self.frames * self._block
-        header = struct.pack(
-            "<4sI4s4sIHHIIHH4sI",
-            *(b"RIFF", HEADER_BYTES - 8 + size, b"WAVE"),
-            *(b"fmt ", 16, 1, self.channels, self.rate, self.rate * self._block, self._block, 16),
-            *(b"data", size),
-        )
-        self._whole(0, header)
+        self._whole(0, wav_header(self.frames, self.rate, self.channels))
         self.declared = self.frames
+
+    def shorten(self, frames: int) -> None:
+        """Nothing is left from ``frames`` on."""
+        if frames < self.frames:
+            with told(self.path, "write"):
+                self._file.truncate(HEADER_BYTES + frames * self._block)
+            self.frames = frames
 
     def sha256(self) -> str:
         """Of the samples, the header left out."""
         digest = hashlib.sha256()
+        self.feed(digest)
+        return digest.hexdigest()
+
+    def feed(self, digest: Digest) -> None:
+        """Gives it the samples, the header left out."""
         with told(self.path, "read"):
             self._file.seek(HEADER_BYTES)
             left = self.frames * self._block
             while left > 0 and (some := self._file.read(min(left, 1 << 20))):
                 digest.update(some)
                 left -= len(some)
-        return digest.hexdigest()
 
     def close(self) -> None:
         with told(self.path, "write"):
             self._file.close()
 
     def _write(self, frame: int, samples: bytes) -> None:
-        self._check(frame * self._block + len(samples))
-        self._whole(HEADER_BYTES + frame * self._block, samples)
-        self.frames = max(self.frames, frame + len(samples) // self._block)
+        at = frame * self._block
+        end = at + len(samples)
+        self._check(end)
+        self._whole(HEADER_BYTES + at, samples)
+        frames = end // self._block
+        self.frames = frames if frames > self.frames else self.frames
 
     def _whole(self, at: int, content: bytes) -> None:
         try:
@@ -127,8 +155,20 @@ class WavFile:
             )
 
 
+def wav_header(frames: int, rate: int, channels: int) -> bytes:
+    """Of a PCM16 file."""
+    block, size = channels * SAMPLE_BYTES, frames * channels * SAMPLE_BYTES
+    riff = HEADER_BYTES - 8 + size
+    return _HEADER.pack(
+        b"RIFF", riff, b"WAVE", b"fmt ", 16, 1, channels, rate, rate * block, block, 16, b"data", size
+    )
+
+
 class DigestOnly:
-    """In the place of a one-channel WavFile whose samples nobody keeps: their digest alone."""
+    """In the place of a one-channel WavParts whose samples nobody keeps: their digest alone."""
+
+    size = 0
+    count = 1
 
     def __init__(self) -> None:
         self._digest = hashlib.sha256()

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from voxemu.dialogue.settings import DialogueSettings
 from voxemu.errors import AudioError, meant
+from voxemu.scenario.agent_steps import wrong_steps
 from voxemu.scenario.format import ScenarioTable
 from voxemu.scenario.lines import Lines, Location
 from voxemu.tables import field_names, said_in, table_name, worded
@@ -62,6 +63,14 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
         yield annotation
     for inner in get_args(annotation):
         yield from _models(inner)
+
+
+def out_of_order(table: ScenarioTable, path: Path, lines: Lines) -> Iterator[str]:
+    """What each step allows and all of them together do not."""
+    if not table.caller.step and not table.agent.step:
+        yield f"{path}:1: nobody does anything; write [[caller.step]], [[agent.step]] or both"
+    for at, key, text in wrong_steps(table.agent.step):
+        yield f"{path}:{lines.of(('agent', 'step', at, key))}: agent.step.{at + 1}: {text}"
 
 
 def out_of_range(table: ScenarioTable, path: Path, lines: Lines) -> Iterator[str]:

@@ -5,66 +5,29 @@ Times are seconds, except where a name ends in ``_ms``.
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, create_model, model_validator
+from pydantic import Discriminator, Field, Tag, create_model, model_validator
 
-from voxemu.agents import make_agent
 from voxemu.dialogue.settings import DialogueSettings
-from voxemu.errors import UsageError, meant
-from voxemu.scenario.moments import MOMENTS, TURN_OVER
-from voxemu.scenario.spoken import made
+from voxemu.fault_table import FaultTable
+from voxemu.scenario.agent_steps import AgentStep
+from voxemu.scenario.moments import AGENTS_OWN, TURN_OVER
+from voxemu.scenario.values import (
+    AgentName,
+    Count,
+    Milliseconds,
+    MomentName,
+    Nth,
+    Pattern,
+    ProviderName,
+    Seconds,
+    SoundName,
+)
 from voxemu.tables import Table, table_name, table_of
 from voxemu.wire import PROVIDERS
 
 SCHEMA = "voxemu.scenario/1"
-
-# --- kinds of values ------------------------------------------------------------------------------------
-
-
-def _moment(value: str) -> str:
-    if value not in MOMENTS:
-        raise ValueError(f"there is no moment {value!r}; {meant(value, MOMENTS)}")
-    return value
-
-
-def _said(value: str) -> str:
-    try:
-        made(value)
-    except UsageError as error:
-        raise ValueError(str(error)) from None
-    if not value.strip():
-        raise ValueError("must be a prompt, an audio file, or a sound like tone:440:1")
-    return value
-
-
-def _agent(value: str) -> str:
-    try:
-        return make_agent(value).name
-    except UsageError as error:
-        raise ValueError(str(error)) from None
-
-
-def _provider(value: str) -> str:
-    if value not in PROVIDERS:
-        raise ValueError(f"there is no provider {value!r}; {meant(value, PROVIDERS)}")
-    return value
-
-
-def _pattern(value: str) -> str:
-    try:
-        re.compile(value)
-    except re.error as error:
-        raise ValueError(f"is no regular expression: {error}") from None
-    return value
-
-
-MomentName = Annotated[str, AfterValidator(_moment), Field(json_schema_extra={"enum": list(MOMENTS)})]
-Seconds = Annotated[float, Field(ge=0, le=3600)]
-Milliseconds = Annotated[float, Field(ge=0, le=3_600_000)]
-Count = Annotated[int, Field(ge=0, le=100_000)]
-Nth = Annotated[int | None, Field(ge=1, le=1000)]
 
 # --- the caller's side ----------------------------------------------------------------------------------
 
@@ -80,6 +43,8 @@ class StepTable(Table):
     def _one_anchor(self) -> StepTable:
         if self.at is not None and (self.after is not None or "delay" in self.model_fields_set):
             raise ValueError("a step begins `at` a time, or `after` a moment and a `delay`: give one of them")
+        if self.after in AGENTS_OWN:
+            raise ValueError(f"the caller cannot wait for {self.after}: only the agent's end knows of it")
         return self
 
     @property
@@ -88,7 +53,7 @@ class StepTable(Table):
 
 
 class SayStep(StepTable):
-    say: Annotated[str, AfterValidator(_said)]
+    say: SoundName
     # A prompt, an audio file (relative to the scenario), tone:HZ:S, noise:S[:LEVEL], silence:S.
     barge_in: bool = False
     # Spoken over the agent: one that does not sound by then was not interrupted, and that is a verdict.
@@ -114,6 +79,8 @@ class CallerTable(Table):
     # The id that is asked for, where it is not one of the emulator's own agents.
     settings: dict[str, Any] = Field(default_factory=dict)
     # Of the session, where the provider has words for them: prompt, voice, language …
+    tools: dict[str, Any] = Field(default_factory=dict)
+    # What the app's tools answer when the agent calls them, by name.
     rate: Annotated[int | None, Field(ge=8000, le=192_000)] = None
     silence: str = "continuous"
     half_duplex: bool = False
@@ -125,7 +92,7 @@ class CallerTable(Table):
     patience: Seconds = 10.0
     # For a reply to begin, or for the moment of a step.
     ready_patience: Seconds = 10.0
-    step: list[Step] = Field(min_length=1)
+    step: list[Step] = Field(default_factory=list)
 
 
 # --- what is expected -----------------------------------------------------------------------------------
@@ -154,11 +121,26 @@ class StopsWithin(Table):
 
 
 class Matches(Table):
-    matches: Annotated[str, AfterValidator(_pattern)]
+    matches: Pattern
     # A regular expression that is found in the line.
     speaker: Literal["user", "agent", "any"] = "any"
     nth: Nth = None
     # Which of that speaker's final lines; else any of them.
+
+
+class HeardOf(Table):
+    heard_of: Annotated[str, Field(min_length=1)]
+    # One of the agent's steps, by its name; or step3.
+    at_least_ms: Milliseconds | None = None
+    at_most_ms: Milliseconds | None = None
+    # Of it was heard before the user interrupted; a step that was not interrupted was heard whole.
+    interrupted: bool | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> HeardOf:
+        if self.at_least_ms is None and self.at_most_ms is None and self.interrupted is None:
+            raise ValueError("say what is expected: `at_least_ms`, `at_most_ms` or `interrupted`")
+        return self
 
 
 class Counted(Table):
@@ -176,6 +158,7 @@ class Counted(Table):
 
 # The key that tells the kinds apart, and what is offered when none of them is there.
 _KINDS = {
+    "heard_of": "<heard_of>",
     "within_ms": "<within_ms>",
     "no_reply": "<no_reply>",
     "stops_within_ms": "<stops_within_ms>",
@@ -189,13 +172,14 @@ def _which_expectation(found: Any) -> str | None:
     return next((kind for key, kind in _KINDS.items() if key in keys), None)
 
 
-Expectation = Within | NoReply | StopsWithin | Matches | Counted
+Expectation = Within | NoReply | StopsWithin | Matches | HeardOf | Counted
 
 Expected = Annotated[
     Annotated[Within, Tag("<within_ms>")]
     | Annotated[NoReply, Tag("<no_reply>")]
     | Annotated[StopsWithin, Tag("<stops_within_ms>")]
     | Annotated[Matches, Tag("<matches>")]
+    | Annotated[HeardOf, Tag("<heard_of>")]
     | Annotated[Counted, Tag("<count>")],
     Discriminator(
         _which_expectation,
@@ -208,7 +192,15 @@ Expected = Annotated[
 
 
 class AgentBasics(Table):
-    name: Annotated[str, AfterValidator(_agent)] = "echo"
+    name: AgentName = "echo"
+    step: list[AgentStep] = Field(default_factory=list)
+    # What it does, in place of a name.
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> AgentBasics:
+        if self.step and "name" in self.model_fields_set:
+            raise ValueError("an agent has a `name`, or steps of its own: give one of them")
+        return self
 
 
 def _table(name: str, *kinds: type[Any]) -> tuple[Any, Any]:
@@ -236,16 +228,18 @@ class LinkTable(Table):
 
 class ScenarioTable(Table):
     title: str = ""
-    provider: Annotated[str, AfterValidator(_provider)] | None = None
+    provider: ProviderName | None = None
     # Else whoever runs the scenario says which.
     seed: int = 0
     clock: Literal["real", "media", "virtual", "rehearsal"] | None = None
     # The one that the pytest fixtures run it on; `emu rehearse` and `emu client` have their own.
     limit: Annotated[float, Field(gt=0, le=3600)] = 120.0
     # Seconds of the call after which a rehearsal is broken off.
-    caller: CallerTable
+    caller: CallerTable = CallerTable()
     agent: AgentTable = Field(default_factory=AgentTable)
     link: LinkTable = LinkTable()
+    fault: list[FaultTable] = Field(default_factory=list)
+    # What goes wrong on purpose, as in emu.toml.
     expect: list[Expected] = Field(default_factory=list)
     schema_name: Literal["voxemu.scenario/1"] = Field(alias="schema")
 

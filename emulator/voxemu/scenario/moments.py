@@ -20,10 +20,13 @@ from voxemu.events import (
     Interrupted,
     ListeningStarted,
     Opened,
+    ScriptStepBegan,
+    ScriptStepInterrupted,
     SessionEnded,
     SessionStarted,
     SpeakingStarted,
     ThinkingStarted,
+    ToolCalled,
     Transcribed,
     TurnEnded,
     TurnStarted,
@@ -34,6 +37,9 @@ AGENT_STARTED = "agent_audio_started"
 AGENT_STOPPED = "agent_audio_stopped"
 SAID = "previous"
 TURN_OVER = "turn_over"
+
+AGENTS_OWN = ("step_began", "step_interrupted")
+# No wire says them.
 
 # What each name means, for the schema, the documentation and whoever mistyped one.
 MOMENTS = {
@@ -56,6 +62,9 @@ MOMENTS = {
     "interrupted": "the provider said that what has not sounded yet must not",
     "barge_in": "the agent fell silent because the user spoke over it",
     "error": "the provider reported an error",
+    "tool_call": "the agent asked for a tool",
+    "step_began": "a scripted agent began a step",
+    "step_interrupted": "the user interrupted a step of a scripted agent",
     "session_ended": "the provider said that the session is over",
     "closed": "the connection closed",
 }
@@ -69,7 +78,9 @@ class Moment:
     text: str = ""
     # What a transcript or an error says, why a call was closed.
     seconds: float | None = None
-    # Of a barge-in: from the first spoken sample to the agent's last.
+    # Of a barge-in: from the first spoken sample to the agent's last. Of an interrupted step: what was heard.
+    step: int | None = None
+    # Which of a scripted agent's.
 
 
 _PLAIN: dict[type[Event], str] = {
@@ -84,7 +95,11 @@ _PLAIN: dict[type[Event], str] = {
 
 # The classes of event that hold any.
 MOMENTOUS = frozenset(
-    {*_PLAIN, Transcribed, TurnStarted, TurnEnded, BargedIn, ErrorReported, SessionEnded, Closed}
+    {
+        *_PLAIN,
+        *(Transcribed, TurnStarted, TurnEnded, BargedIn, ErrorReported, SessionEnded, Closed, ToolCalled),
+        *(ScriptStepBegan, ScriptStepInterrupted),
+    }
 )
 
 
@@ -109,6 +124,12 @@ def moments_in(event: Event, since: float, axis: AudioFormat) -> Iterator[Moment
             yield Moment("barge_in", axis.seconds(position), seconds=stop)
         case ErrorReported(message=text, code=code):
             yield Moment("error", since, f"{code}: {text}" if code else text)
+        case ToolCalled(name=name):
+            yield Moment("tool_call", since, name)
+        case ScriptStepBegan(step=step, name=name):
+            yield Moment("step_began", since, name, step=step)
+        case ScriptStepInterrupted(step=step, name=name, heard=heard):
+            yield Moment("step_interrupted", since, name, heard / 1000, step)
         case SessionEnded(cause=cause, reason=reason):
             yield Moment("session_ended", since, reason or cause)
         case Closed(code=code, reason=reason, by=by):

@@ -12,10 +12,12 @@ from pydantic import ValidationError
 from voxemu.agents import names_an_agent
 from voxemu.dialogue.settings import DialogueSettings
 from voxemu.errors import SettingsError, UsageError
+from voxemu.fault import Fault, fault_of
 from voxemu.provider import Provider
-from voxemu.scenario.complaints import out_of_range, sentences
+from voxemu.scenario.complaints import out_of_order, out_of_range, sentences
 from voxemu.scenario.format import SCHEMA, Expectation, HangUpStep, SayStep, ScenarioTable
 from voxemu.scenario.lines import Lines
+from voxemu.spoiler import supports
 from voxemu.tables import field_names, said_in, table_name
 from voxemu.wire import provider_named
 
@@ -40,6 +42,19 @@ class Scenario:
     @property
     def expectations(self) -> list[Expectation]:
         return self.table.expect
+
+    def faults(self, provider: Provider) -> list[Fault]:
+        """What is to go wrong with this provider. Raises SettingsError for what it cannot have."""
+        found = []
+        for at, said in enumerate(self.table.fault):
+            fault = fault_of(said, anchored=True)
+            if fault.provider not in ("", provider.id):
+                continue
+            if not supports(provider, fault.kind):
+                where = f"{self.place('fault', at)}: fault.{at + 1}"
+                raise SettingsError(f"{where}: {provider.id} has nothing that a {fault.kind} could strike")
+            found.append(fault)
+        return found
 
     def place(self, *location: str | int) -> str:
         """``file:line`` of a value."""
@@ -104,7 +119,10 @@ def read(text: str, path: Path) -> Scenario:
         scenario = Scenario(path, ScenarioTable.model_validate(tree), lines)
     except ValidationError as error:
         raise SettingsError("\n".join(sentences(error, path, lines))) from None
-    problems = list(out_of_range(scenario.table, path, lines))
+    problems = [
+        *out_of_range(scenario.table, path, lines),
+        *out_of_order(scenario.table, path, lines),
+    ]
     if problems:
         raise SettingsError("\n".join(problems))
     return scenario

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
+from voxemu import prompts
 from voxemu.agents import noise, sine
-from voxemu.audio import AudioFormat
-from voxemu.errors import UsageError
+from voxemu.audio import AudioFormat, Scale
+from voxemu.errors import AudioError, UnknownName, UsageError
+from voxemu.record.audio_file import read_audio
 
 LONGEST = 600.0
 FORMS = "tone:HZ:SECONDS, noise:SECONDS[:LEVEL], silence:SECONDS"
@@ -58,6 +62,40 @@ def made(name: str) -> Made | None:
         f"{name!r} is no sound: give {FORMS}; 20 to 7000 Hz, 0.02 to {LONGEST:g} seconds, "
         "a level above 0 and up to 1"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """PCM16 mono at the rate that was asked for; ``name`` is for people."""
+
+    name: str
+    pcm: bytes
+    is_speech: bool = True
+
+
+def spoken(
+    name: str, rate: int, scale: Scale = Scale.DIVIDE, *, folder: Path = Path(), seed: int = 0
+) -> Spoken:
+    """A sound by its name (``tone:440:1``), a prompt, a file; a relative file lies in ``folder``.
+
+    Floats of a file are brought to integers by ``scale``. Raises AudioError, UnknownName, UsageError.
+    """
+    sound = made(name)
+    if sound is not None:
+        return Spoken(name, sound.pcm(AudioFormat(rate), seed), sound.is_speech)
+    if name in prompts.names():
+        return Spoken(name, _prompt(name, rate))
+    path = folder / Path(name).expanduser()
+    if not path.exists() and Path(name).name == name and not path.suffix:
+        raise UnknownName("prompt or file", name, prompts.names())
+    if not path.exists():
+        raise AudioError(f"{path} is not there; give an audio file or one of: {', '.join(prompts.names())}")
+    return Spoken(path.name, read_audio(path, rate, scale))
+
+
+@lru_cache(maxsize=64)
+def _prompt(name: str, rate: int) -> bytes:
+    return read_audio(prompts.path(name), rate)
 
 
 def _lasts(seconds: float) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from voxemu.scenario.format import Counted, Expectation, Matches, NoReply, StopsWithin, Within
+from voxemu.scenario.format import Counted, Expectation, HeardOf, Matches, NoReply, StopsWithin, Within
 from voxemu.scenario.moments import AGENT_STARTED, Moment
 
 Outcome = Literal["met", "failed", "no_barge_in", "never_began"]
@@ -57,6 +57,8 @@ def wanted(expectation: Expectation) -> str:
             who = "a line" if expectation.speaker == "any" else f"the {expectation.speaker}'s line"
             number = f" {expectation.nth}" if expectation.nth else ""
             return f"{who}{number} matches /{expectation.matches}/"
+        case HeardOf():
+            return _heard_wanted(expectation)
         case Counted():
             return f"{_how_many(expectation)} of {expectation.event}"
 
@@ -104,6 +106,8 @@ def _judged(expectation: Expectation, call: _Call) -> tuple[Outcome, str]:
             return _stops(expectation, call)
         case Matches():
             return _matches(expectation, call)
+        case HeardOf():
+            return _heard_of(expectation, call)
         case Counted():
             return _counted(expectation, call)
 
@@ -159,6 +163,42 @@ def _counted(expected: Counted, call: _Call) -> tuple[Outcome, str]:
         or (expected.at_most is not None and number > expected.at_most)
     )
     return ("failed" if wrong else "met"), str(number)
+
+
+def _heard_wanted(expected: HeardOf) -> str:
+    parts = [
+        text
+        for text, said in (
+            (f"at least {expected.at_least_ms or 0:g} ms", expected.at_least_ms is not None),
+            (f"at most {expected.at_most_ms or 0:g} ms", expected.at_most_ms is not None),
+            (
+                "an interruption" if expected.interrupted else "no interruption",
+                expected.interrupted is not None,
+            ),
+        )
+        if said
+    ]
+    return f"{expected.heard_of}: {', '.join(parts)}"
+
+
+def _heard_of(expected: HeardOf, call: _Call) -> tuple[Outcome, str]:
+    def of(name: str) -> list[Moment]:
+        wanted = expected.heard_of
+        return [each for each in call.all(name) if wanted in (each.text, f"step{each.step}")]
+
+    if not of("step_began"):
+        return "failed", "it was never begun"
+    cut = of("step_interrupted")
+    if not cut:
+        met = not expected.interrupted and expected.at_most_ms is None
+        return ("met" if met else "failed"), "it was not interrupted"
+    heard = 1000 * (cut[-1].seconds or 0.0)
+    wrong = (
+        expected.interrupted is False
+        or (expected.at_least_ms is not None and heard < expected.at_least_ms - HAIR)
+        or (expected.at_most_ms is not None and heard > expected.at_most_ms + HAIR)
+    )
+    return ("failed" if wrong else "met"), f"{heard:.0f} ms were heard"
 
 
 def _never(name: str, nth: int | None, call: _Call) -> str:

@@ -9,6 +9,7 @@ import ssl
 from ipaddress import ip_address
 
 from voxemu.errors import SettingsError
+from voxemu.server.holder import holder_of
 
 
 def is_loopback(host: str) -> bool:
@@ -30,7 +31,9 @@ def bound_socket(host: str, port: int, setting: str) -> socket.socket:
         raise SettingsError(f"host {host!r} is no address of this machine: {error.strerror}") from error
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            what = f"{setting} {port} on {host} is taken; choose another, or 0 for any that is free"
+            by = holder_of(port)
+            taken = f"taken by {by}" if by else "taken"
+            what = f"{setting} {port} on {host} is {taken}; choose another, or 0 for any that is free"
         elif error.errno == errno.EACCES:
             what = f"{setting} {port} on {host} may not be used by this user; choose one above 1023"
         else:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 
 from voxemu.provider import Answered
 from voxemu.server.door import Door, Handler
+from voxemu.spoiler.start import Spelled
 
 log = logging.getLogger("voxemu")
 
@@ -19,8 +20,11 @@ log = logging.getLogger("voxemu")
 REASONS = {
     404: "there is nothing at this path",
     405: "this path does not take this method",
+    408: "the body did not come in time",
     413: "the body is too large",
 }
+RETRY_AFTER = "5"
+# Seconds, where a limit was met and nothing says how long it will be.
 
 
 def as_json(status: int, body: Any, headers: dict[str, str] | None = None) -> web.Response:
@@ -35,6 +39,13 @@ def answer(answered: Answered) -> web.Response:
     return as_json(answered.status, answered.body, dict(answered.headers))
 
 
+def spelled(instead: Spelled) -> web.Response:
+    """An answer on purpose, whatever it holds."""
+    return web.Response(
+        status=instead.status, text=instead.text, content_type=instead.kind, headers=instead.headers
+    )
+
+
 def error_in(response: web.Response) -> str:
     """The sentence in a refusal, for the news."""
     try:
@@ -44,17 +55,37 @@ def error_in(response: web.Response) -> str:
     return str(body.get("error", "")) if isinstance(body, dict) else ""
 
 
-def guarding(door: Door, remark: Callable[[str], None]) -> Any:
-    """The middleware: who may come in, CORS, and errors as JSON. ``remark`` is told of who may not."""
+async def body_of(request: web.Request, seconds: float) -> bytes:
+    """The request's body. Raises the answers 408 and 413."""
+    most, said = request.client_max_size, request.content_length or 0
+    if most and said > most:
+        raise web.HTTPRequestEntityTooLarge(max_size=most, actual_size=said)
+    try:
+        async with asyncio.timeout(seconds):
+            return await request.read()
+    except TimeoutError:
+        raise web.HTTPRequestTimeout from None
+
+
+def guarding(door: Door, remark: Callable[[str], None], limited: Callable[[int], None]) -> Any:
+    """The middleware: who may come in, CORS, and errors as JSON.
+
+    ``remark`` is told of who may not, ``limited`` of an answer that a limit made.
+    """
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-        problem = door.host_problem(request) or door.origin_problem(request)
+        problem = door.host_problem(request) or door.origin_problem(request) or door.control_problem(request)
         if problem is not None:
             remark(problem)
             response: web.StreamResponse = as_json(403, {"error": problem})
+        elif (keyless := door.key_problem(request)) is not None:
+            remark(keyless)
+            response = as_json(401, {"error": keyless})
         else:
             response = await _guarded(request, handler)
+        if response.status in (408, 413):
+            limited(response.status)
         if not response.prepared:
             door.tell(request, response)
         return response
@@ -83,20 +114,6 @@ async def expected(request: web.Request) -> web.StreamResponse | None:
     assert request.transport is not None
     request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     return None
-
-
-class Quietly(logging.Filter):
-    """What aiohttp logs about a request that is no HTTP: in one line, and without the request.
-
-    Its own text shows the request line, and a key may stand there.
-    """
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        error = record.exc_info[1] if record.exc_info else None
-        if isinstance(error, HttpProcessingError | web.RequestPayloadError):
-            record.msg, record.args = "a request that is no valid HTTP: %s", (type(error).__name__,)
-            record.exc_info = None
-        return True
 
 
 def _refused(request: web.Request, refused: web.HTTPException) -> web.Response:

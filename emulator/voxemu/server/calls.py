@@ -1,40 +1,51 @@
-"""One websocket, from the upgrade to the close: the handshake's outcome becomes an engine on a pump."""
+"""One websocket, from the upgrade to the close: the handshake's outcome becomes an engine on a pump.
+
+What a session is made of is imported where it is made; see ``warming``.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from voxemu.agents import make_agent
-from voxemu.dialogue.doorkeeper import Doorkeeper
-from voxemu.dialogue.session import Session
 from voxemu.drive.clock import Clock
-from voxemu.drive.pump import Pump, PumpLimits
-from voxemu.drive.websocket import AiohttpSocket
-from voxemu.engine import Engine, Tap, Tapped
+from voxemu.drive.wheel import Wheel
+from voxemu.engine import Engine, Tap
 from voxemu.errors import Refused, VoxemuError
-from voxemu.events import Closed, EndAsked, ErrorReported, Event, Opened
-from voxemu.greeting import greeted
+from voxemu.events import Closed, EndAsked, LimitReached
+from voxemu.fault import Fault
 from voxemu.lint import finding
-from voxemu.provider import Admission, Answered, Asked, Codec, Key, Message, Provider, Role, TokenAwaited
-from voxemu.server.config import Config
-from voxemu.server.issuing import Chance, WatchedDesk
+from voxemu.lint.pages import applies
+from voxemu.provider import Admission, Answered, Asked, Codec, Key, Provider, Role
+from voxemu.server.answers import RETRY_AFTER
+from voxemu.server.config import Config, Effective
+from voxemu.server.connection import Connection, Outcome
+from voxemu.server.hits import Hits
+from voxemu.server.issuing import Chance, Started, WatchedDesk
+from voxemu.server.labels import label_in
 from voxemu.server.news import News
-from voxemu.server.registry import Record, Registry
+from voxemu.server.registry import Past, Record, Registry
+from voxemu.server.rounds import Rounds
 from voxemu.server.taps import Taps
+from voxemu.server.tcp import expendable, needed
 from voxemu.server.timing import Timing
+
+if TYPE_CHECKING:
+    from voxemu.drive.websocket import Socket
+    from voxemu.spoiler import Spoiler
 
 log = logging.getLogger("voxemu")
 
-Outcome = Admission | TokenAwaited | tuple[Event, ...]
+NO_END_CALL = "F-NO-END-CALL"
 
-NOT_SET_UP = (
-    ErrorReported("The session could not be set up; the server's log says why"),
-    Closed(1011, "session setup failed", "provider"),
-)
+
+NO_TOKEN = {
+    "invalid": "the first message on the socket was something else",
+    "timeout": "no message came in time",
+}
 
 
 class Calls:
@@ -49,7 +60,9 @@ class Calls:
         news: News,
         taps: Taps,
         timing: Timing,
+        hits: Hits,
     ) -> None:
+        self._hits = hits
         self._config = config
         self._desk = desk
         self._chance = chance
@@ -57,45 +70,116 @@ class Calls:
         self._news = news
         self._taps = taps
         self._timing = timing
-        self._sockets: set[Pump] = set()
-        # Also those that wait for a token.
+        self._holders: set[object] = set()
+        # Whoever has a place: sessions on sockets, and rooms. A socket that waits for a token has none, and
+        # is as idle as a connection that asks nothing.
+        self._connections: set[Connection] = set()
+        # Those that a pump runs on, also while they wait for a token.
+        self._wheel = Wheel(asyncio.get_running_loop())
+        self._rounds = Rounds(self._wheel)
         self.idle = asyncio.Event()
         self.idle.set()
-        # While no socket is open.
+        # While nobody has a place, and no pump runs.
+
+    # --- places -----------------------------------------------------------------------------------------
+
+    def full(self) -> str | None:
+        """Why nobody else is let in; None while there are places."""
+        most = self._config.settings.limits.sessions
+        if len(self._holders) < most:
+            return None
+        self._hits.hit("sessions", most, "a session was turned away: so many are open")
+        return f"{most} sessions are open, the most allowed here (limits.sessions)"
+
+    def take_place(self, holder: object) -> None:
+        self._holders.add(holder)
+        self.idle.clear()
+
+    def leave_place(self, holder: object) -> None:
+        self._holders.discard(holder)
+        self._look_whether_idle()
+
+    def _look_whether_idle(self) -> None:
+        if not self._holders and not self._connections:
+            self.idle.set()
+
+    @property
+    def places_taken(self) -> int:
+        return len(self._holders)
+
+    def seat(self, request: web.Request) -> None:
+        """The socket that this request became is a session from now on."""
+        self.take_place(id(request))
+        needed(request)
+
+    # --- a websocket, from the upgrade to the close -----------------------------------------------------
 
     def judge(self, provider: Provider, asked: Asked) -> Outcome | Answered:
         """What becomes of this upgrade."""
-        most = self._config.settings.limits.sessions
-        if len(self._sockets) >= most:
-            text = f"{most} sessions are open, the most allowed here (limits.sessions)"
-            return Answered(503, {"error": text}, {"Retry-After": "5"})
+        if (full := self.full()) is not None:
+            return Answered(503, {"error": full}, {"Retry-After": RETRY_AFTER})
         return provider.admit(asked, self._desk, asyncio.get_running_loop().time())
 
     async def hold(
-        self, provider: Provider, outcome: Outcome, asked: Asked, request: web.Request
+        self,
+        provider: Provider,
+        outcome: Outcome,
+        asked: Asked,
+        request: web.Request,
+        struck: tuple[Fault, ...] = (),
     ) -> web.WebSocketResponse:
         """Upgrades and holds the call until it is over."""
-        limits = self._config.settings.limits
-        ws = web.WebSocketResponse(
-            autoping=False, heartbeat=None, compress=False, max_msg_size=limits.message
-        )
+        if isinstance(outcome, Admission):
+            # By its number: a request is a mapping, which no set takes.
+            self.take_place(id(request))
+        else:
+            expendable(request)
+        try:
+            return await self._held(provider, outcome, asked, request, struck)
+        finally:
+            self.leave_place(id(request))
+
+    async def _held(
+        self,
+        provider: Provider,
+        outcome: Outcome,
+        asked: Asked,
+        request: web.Request,
+        struck: tuple[Fault, ...],
+    ) -> web.WebSocketResponse:
+        from voxemu.drive.websocket import AiohttpSocket
+
+        longest = self._config.settings.limits.message
+        ws = web.WebSocketResponse(autoping=False, heartbeat=None, compress=False, max_msg_size=longest)
         await ws.prepare(request)
-        call = _Call(self, provider, asked, self._timing.clock())
-        engine = call.engine(outcome)
+        connection = Connection(self, provider, asked, self._timing.clock(), request, struck)
+        socket = AiohttpSocket(ws, request.transport, longest)
+        await self.run(connection, socket, connection.engine(outcome), provider)
+        return ws
+
+    # --- any socket -------------------------------------------------------------------------------------
+
+    async def run(self, connection: Connection, socket: Socket, engine: Engine, provider: Provider) -> None:
+        """Holds the call until it is over, and tells everybody of its end."""
+        from voxemu.drive.pump import Pump, PumpLimits
+
+        limits = self._config.settings.limits
         pump = Pump(
-            AiohttpSocket(ws, request.transport),
-            call.codec,
+            socket,
+            connection.codec,
             engine,
-            clock=call.clock,
+            clock=connection.clock,
             full="pause",
-            limits=PumpLimits(limits.outbox, limits.stall, limits.ping, still=limits.still),
-            on_still=call.stands_still,
+            limits=PumpLimits(
+                limits.outbox, limits.stall, limits.ping, still=limits.still, ahead=limits.ahead
+            ),
+            on_still=connection.stands_still,
+            wheel=self._wheel,
         )
-        self._sockets.add(pump)
+        connection.pump = pump
+        self._connections.add(connection)
         self.idle.clear()
-        call.pump = pump
         closed = Closed(1011, "internal error", "provider")
-        settling = asyncio.create_task(call.settle())
         try:
             closed = await pump.run()
         except asyncio.CancelledError:
@@ -104,33 +188,66 @@ class Calls:
         except Exception:
             log.exception("a session of %s broke; the others go on", provider.id)
         finally:
-            settling.cancel()
-            self._sockets.discard(pump)
-            call.over(closed)
-            if not self._sockets:
-                self.idle.set()
-        return ws
+            self._rounds.leave(connection)
+            self._connections.discard(connection)
+            connection.over(closed)
+            self._look_whether_idle()
 
     def shut_down(self) -> None:
         """Tells every live session, in its provider's own way."""
-        for pump in list(self._sockets):
-            pump.tell(EndAsked("shutdown", "the server is shutting down"))
+        for connection in list(self._connections):
+            assert connection.pump is not None
+            connection.pump.tell(EndAsked("shutdown", "the server is shutting down"))
 
     # --- for one call -----------------------------------------------------------------------------------
 
-    def begin(self, provider: Provider, admission: Admission, clock: Clock) -> Record:
-        """Raises Refused ("setup") where the agent or its greeting cannot be made."""
-        effective = self._config.effective(provider.id, admission.agent, admission.key)
+    def effective(self, provider: Provider, admission: Admission) -> Effective:
+        return self._config.effective(provider.id, admission.agent, admission.key)
+
+    def begin(
+        self,
+        provider: Provider,
+        admission: Admission,
+        clock: Clock,
+        asked: Asked,
+        effective: Effective | None = None,
+    ) -> Record:
+        """``effective``: where the call has settings of its own.
+
+        Raises Refused ("setup") where the agent or its greeting cannot be made.
+        """
+        from voxemu.casting import cast
+        from voxemu.dialogue.session import Session
+
+        effective = effective or self.effective(provider, admission)
         try:
-            agent = greeted(make_agent(self._config.agent_behind(admission.agent)), effective.dialogue)
+            played = cast(self._config.agent_behind(admission.agent), provider, effective.dialogue)
         except VoxemuError as error:
             log.error("a session of %s could not be set up: %s", provider.id, error)
             raise Refused("setup", str(error)) from error
-        session = Session(provider, effective.dialogue, agent, session_id=admission.session_id)
+        session = Session(provider, effective.dialogue, played.agent, session_id=admission.session_id)
         clock.begin(effective.dialogue.input_rate or provider.format.rate)
         record = Record(admission, session, effective, self._timing.date(), clock)
+        record.clock_time = asyncio.get_running_loop().time()
+        record.label = self._desk.start_of(admission).label or label_in(asked) or admission.key.label
+        record.scripted_faults = played.faults
         self._registry.add(record)
         return record
+
+    def began(self, record: Record, peer: str) -> None:
+        self._desk.remarks.opened(record, peer)
+
+    def spoiled(self, provider: Provider, record: Record, struck: tuple[Fault, ...]) -> Spoiler:
+        """The session with what is to go wrong of it."""
+        from voxemu.spoiler import Spoiler
+
+        admission = record.admission
+        start = self._desk.start_of(admission)
+        self._desk.began(admission)
+        faults = self._desk.book.of_session(provider, admission.key, record.label, record.scripted_faults)
+        dice = self._chance.fault_dice(record.id)
+        assert not isinstance(record.session, Past)
+        return Spoiler(record.session, provider, faults, dice, (*start.faults, *struck))
 
     def codec(self, provider: Provider, settings: Any) -> Codec:
         return provider.codec(Role.PROVIDER, settings, self._chance.dice())
@@ -141,113 +258,48 @@ class Calls:
     def nobodys_settings(self, provider: Provider) -> Any:
         return self._desk.settings(provider.settings_type, "", Key())
 
-    def present(self, provider: Provider, token: str, now: float) -> Admission:
-        return provider.present(token, self._desk, now)
+    def asks(self, provider: Provider, label: str) -> None:
+        """Whose token is about to be presented."""
+        self._desk.asking = Started(label, (), provider.id)
+
+    def present(self, provider: Provider, token: str) -> Admission:
+        # Tokens live by the server's clock; a call's own begins with its connection, or with its audio.
+        return provider.present(token, self._desk, asyncio.get_running_loop().time())
 
     def ended(self, record: Record, closed: Closed) -> None:
+        provider = record.admission.provider
+        if closed.by == "caller" and record.counters["opened"] and applies(NO_END_CALL, provider):
+            seen = "the user left the room, stayed away, and nobody asked for the session's end"
+            self._taps.remark(record, finding(NO_END_CALL, seen, provider), record.clock.now())
         self._taps.over(record, closed, record.clock.now())
+        record.ended = asyncio.get_running_loop().time()
         self._registry.ended(record)
         self._news.ended(record)
 
-    def never_began(self, provider: Provider, closed: Closed) -> None:
+    def met(self, reached: LimitReached) -> None:
+        """By a socket that is no session yet."""
+        self._hits.hit(reached.limit, reached.value, "by a socket that is no session yet")
+
+    def never_began(self, provider: Provider, closed: Closed, label: str = "") -> None:
         if closed.by == "provider":
+            for why, seen in NO_TOKEN.items():
+                if Closed(closed.code, closed.reason, "provider") in provider.refusal(why):
+                    self._desk.remarks.beside("F-NO-TOKEN", seen, provider.id, label)
             self._news.turned_away(provider.id, "socket", closed.code, closed.reason)
 
     def settle(self, record: Record) -> None:
         self._taps.settle(record, record.clock.now())
 
+    def follow(self, connection: Connection, record: Record) -> None:
+        if record.recording is not None:
+            self._rounds.enter(connection)
+
     def stands_still(self, record: Record, seconds: float) -> None:
         seen = f"no audio for {seconds:g} s, so time stood still"
-        found = finding("F-TIME-STOPPED", seen, record.admission.provider)
-        if not any(each["code"] == found.code for each in record.findings):
-            self._taps.remark(record, found, record.clock.now())
+        if not any(each["code"] == "F-TIME-STOPPED" for each in record.findings):
+            self.remark(record, "F-TIME-STOPPED", seen)
 
-
-class _Call:
-    """One connection, before and after it is a session."""
-
-    def __init__(self, calls: Calls, provider: Provider, asked: Asked, clock: Clock) -> None:
-        self._calls = calls
-        self._provider = provider
-        self._asked = asked
-        self.clock = clock
-        self._record: Record | None = None
-        self.codec: Codec = calls.codec(provider, calls.nobodys_settings(provider))
-        self.pump: Pump | None = None
-
-    def engine(self, outcome: Outcome) -> Engine:
-        match outcome:
-            case Admission():
-                try:
-                    return self._session(outcome, None)
-                except Refused:
-                    return Rebuff(NOT_SET_UP)
-            case TokenAwaited(seconds=seconds):
-                # One codec reads throughout; whose settings it writes with is known with the token.
-                self.codec = Respelled(self.codec)
-                return Doorkeeper(self._provider, seconds, self._begin)
-            case _:
-                return Rebuff(outcome)
-
-    def _begin(self, token: str, now: float) -> Engine:
-        return self._session(self._calls.present(self._provider, token, now), token)
-
-    def _session(self, admission: Admission, token: str | None) -> Engine:
-        record = self._calls.begin(self._provider, admission, self.clock)
-        self._record = record
-        codec = self._calls.codec(self._provider, record.effective.wire)
-        if isinstance(self.codec, Respelled):
-            self.codec.writer = codec
-        else:
-            self.codec = codec
-        return Tapped(record.session, self._calls.taps(self._provider, record, self._asked, token))
-
-    async def settle(self) -> None:
-        """Lets what is recorded reach the disk while no event comes."""
-        while True:
-            await asyncio.sleep(1.0)
-            if self._record is not None:
-                self._calls.settle(self._record)
-
-    def stands_still(self, seconds: float) -> None:
-        """The clock waits for audio that does not come."""
-        if self._record is not None:
-            self._calls.stands_still(self._record, seconds)
-
-    def over(self, closed: Closed) -> None:
-        if self._record is None:
-            self._calls.never_began(self._provider, closed)
-        else:
-            self._calls.ended(self._record, closed)
-
-
-class Rebuff:
-    """The engine of a connection that is opened only to be told these events."""
-
-    deadline: float | None = None
-
-    def __init__(self, events: tuple[Event, ...]) -> None:
-        self._events = list(events)
-
-    def receive(self, event: Event, now: float) -> list[Event]:
-        if not isinstance(event, Opened):
-            return []
-        events, self._events = self._events, []
-        return events
-
-    def advance(self, now: float) -> list[Event]:
-        return []
-
-
-class Respelled:
-    """A codec that reads as ``reader`` and writes as ``writer``: the same protocol with other settings."""
-
-    def __init__(self, codec: Codec) -> None:
-        self.reader = codec
-        self.writer = codec
-
-    def encode(self, event: Event) -> list[Message]:
-        return self.writer.encode(event)
-
-    def decode(self, message: Message) -> list[Event]:
-        return self.reader.decode(message)
+    def remark(self, record: Record, code: str, seen: str) -> None:
+        """A finding that its engine cannot see."""
+        found = finding(code, seen, record.admission.provider)
+        self._taps.remark(record, found, record.clock.now())

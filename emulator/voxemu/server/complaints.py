@@ -7,14 +7,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from voxemu.agents import make_agent
+from voxemu.casting import check
 from voxemu.dialogue.settings import DialogueSettings
 from voxemu.errors import AudioError, UsageError, meant
 from voxemu.server.addresses import is_loopback
 from voxemu.server.ladder import Gathered, Location, sentence
 from voxemu.server.schema import AgentTable, KeyTable, Settings, settings_types
 from voxemu.tables import field_names
-from voxemu.wire import provider_named
+from voxemu.wire import ON_SOCKETS, provider_named
 
 
 def sentences(error: ValidationError, found: Gathered) -> Iterator[str]:
@@ -47,8 +47,9 @@ def _all_scopes(settings: Any) -> Iterator[tuple[Location, Any]]:
 
 
 def said_in(scope: Any, table: str) -> dict[str, Any]:
-    found: dict[str, Any] = getattr(scope, table).model_dump(exclude_unset=True)
-    return found
+    said = getattr(scope, table)
+    # Asked of an empty one, pydantic would first build what it writes such tables with.
+    return said.model_dump(exclude_unset=True) if said.model_fields_set else {}
 
 
 def out_of_range(settings: Any, found: Gathered) -> Iterator[str]:
@@ -82,11 +83,30 @@ def impossible(settings: Any, found: Gathered) -> Iterator[str]:
     tls = (settings.tls_port, settings.tls_cert, settings.tls_key)
     if any(part is not None for part in tls) and None in tls:
         yield "TLS needs all three of tls_port, tls_cert and tls_key"
+    yield from _wrong_upstream(settings, found)
     closed = settings.auth.keys is not None
     if not is_loopback(settings.host) and not closed:
         yield (
             f"{found.source(('host',))}: {settings.host} can be reached from the network, where any key "
             'would pass; name the keys that may ([auth] keys = ["…"], EMU_KEYS), or stay on 127.0.0.1'
+        )
+
+
+def _wrong_upstream(settings: Any, found: Gathered) -> Iterator[str]:
+    if settings.upstream is None:
+        return
+    source = found.source(("upstream",))
+    if len(settings.provider) != 1 or settings.provider[0] not in ON_SOCKETS:
+        yield (
+            f"{source}: an upstream is one provider's, reached over a websocket: say which, "
+            f"as in --provider {next(iter(ON_SOCKETS))} (one of {', '.join(ON_SOCKETS)})"
+        )
+    if settings.clock == "media":
+        yield f"{source}: a real provider keeps real time; leave the media clock out"
+    if not is_loopback(settings.host):
+        yield (
+            f"{source}: whoever reaches this server would call through it; "
+            f"stay on 127.0.0.1 instead of {settings.host}"
         )
 
 
@@ -103,6 +123,6 @@ def _wrong_agents(settings: Any, found: Gathered) -> Iterator[str]:
     for location, name, others in asked:
         if name is not None and name not in others:
             try:
-                make_agent(name)
+                check(name)
             except UsageError as error:
                 yield f"{found.source(location)}: {error}"

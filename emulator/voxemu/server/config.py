@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from voxemu.agents import make_agent, names_an_agent
+from voxemu.agents import file_behind, make_agent, names_an_agent
+from voxemu.casting import is_castable
 from voxemu.dialogue.settings import DialogueSettings
 from voxemu.errors import Refused, SettingsError, UsageError
+from voxemu.fault import Fault, fault_of
 from voxemu.provider import Key, KeyRing, Provider
 from voxemu.server.addresses import is_loopback
 from voxemu.server.complaints import impossible, out_of_range, said_in, sentences
@@ -20,6 +22,8 @@ from voxemu.tables import field_names, table_name
 from voxemu.wire import PROVIDERS
 
 DEFAULT_AGENT = "echo"
+MARKED = 600
+# Milliseconds of marked audio that --flush-check sends after an interruption.
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,21 @@ def checked(found: Gathered) -> Config:
     return Config(settings, found)
 
 
+def _leaves(location: Location, value: Any) -> Iterator[tuple[Location, Any]]:
+    if isinstance(value, dict) and location[:1] != ("fault",) and value:
+        for name, inner in value.items():
+            yield from _leaves((*location, name), inner)
+    elif isinstance(value, list) and value and isinstance(value[0], dict):
+        for at, inner in enumerate(value):
+            yield from _leaves((*location, at), inner)
+    else:
+        yield location, value
+
+
+def _name(location: Location) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
+
+
 class Config:
     """Everything the server was told. Made by ``load``."""
 
@@ -74,6 +93,11 @@ class Config:
             for name, provider in PROVIDERS.items()
             if not settings.provider or name in settings.provider
         }
+
+    def lower(self, limits: Mapping[str, int]) -> None:
+        """Takes away of ``[limits]`` what the machine cannot carry."""
+        lowered = self.settings.limits.model_copy(update=dict(limits))
+        self.settings = self.settings.model_copy(update={"limits": lowered})
 
     @property
     def is_public(self) -> bool:
@@ -111,16 +135,64 @@ class Config:
             raise Refused("unknown_agent", f"there is no agent {asked[:80]!r} here")
         return key.agent or self.default_agent
 
+    def names_agent(self, name: str) -> bool:
+        """Whether an agent of ours goes by this name."""
+        return name in self._agents or name in (self.settings.agents.known or ()) or names_an_agent(name)
+
     def agent_behind(self, name: str) -> str:
         """Which of our own agents serves this one: ``echo``, ``tone:440`` …"""
         for candidate in (name, self.default_agent, DEFAULT_AGENT):
             at = self._agents.get(candidate)
             own = candidate if at is None else self.settings.agent_tables[at].agent
-            if own is None and names_an_agent(candidate):
+            if own is None and is_castable(candidate):
                 own = candidate
             if own is not None:
                 return own
         raise AssertionError(f"{DEFAULT_AGENT} is always there")
+
+    def shown(self) -> Iterator[dict[str, Any]]:
+        """Every setting: its name as in ``emu.toml``, its value, and where that came from. No key's value."""
+        scoped = ("dialogue", *map(table_name, PROVIDERS))
+        for location, value in _leaves((), self.settings.model_dump(by_alias=True)):
+            if location[0] in scoped and value is None:
+                # Nothing is set for everybody: it is each provider's own.
+                continue
+            source = self._found.source(location) if self._found.has(location) else "default"
+            secret = location[:2] == ("auth", "keys") or (location[0] == "key" and location[-1] == "value")
+            shown = None if value is None else "***"
+            yield {"name": _name(location), "value": shown if secret else value, "from": source}
+
+    # --- faults ---
+
+    def faults(self) -> Iterator[tuple[Fault, int | None]]:
+        """Those that the settings say, each with the number of the key it is for; None: everybody's."""
+        if self.settings.flush_check:
+            yield fault_of({"kind": "late_audio", "text": "mark", "ms": MARKED}), None
+        for table in self.settings.fault:
+            yield fault_of(table), None
+        for at, key in enumerate(self.settings.keys):
+            for table in key.fault:
+                yield fault_of(table), at
+
+    def agents_of_starts(self) -> Iterator[tuple[str, int | None]]:
+        """Who answers where nobody else is asked for, each with the number of the key that says so."""
+        yield self.agent_behind(self.default_agent), None
+        for at, key in enumerate(self.settings.keys):
+            if key.agent is not None:
+                yield self.agent_behind(key.agent), at
+
+    def agents_from_files(self) -> Iterator[tuple[str, str]]:
+        """Who said it, and the name: the agents of the settings that scripts and recordings make."""
+        keys, tables = enumerate(self.settings.keys), enumerate(self.settings.agent_tables)
+        named: list[tuple[Location, str | None]] = [
+            (("agent",), self.settings.agent),
+            (("agents", "default"), self.settings.agents.default),
+            *((("key", at, "agent"), key.agent) for at, key in keys),
+            *((("[[agent]]", at, "agent"), table.agent) for at, table in tables),
+        ]
+        for location, name in named:
+            if name is not None and file_behind(name) is not None:
+                yield self._found.source(location), name
 
     # --- settings of a call -----------------------------------------------------------------------------
 

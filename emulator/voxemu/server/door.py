@@ -12,10 +12,12 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from voxemu.errors import Refused
 from voxemu.server.addresses import is_loopback
 from voxemu.server.config import Config
+from voxemu.server.control_header import CONTROL, CONTROL_HEADER, changes
 
-ALLOWED_HEADERS = "authorization, content-type, x-api-key"
+ALLOWED_HEADERS = "authorization, content-type, x-api-key, x-emu-label"
 # By name: `*` does not cover Authorization.
 METHODS = "GET, POST, OPTIONS"
 
@@ -25,6 +27,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Door:
     def __init__(self, config: Config) -> None:
         settings = config.settings
+        self._config = config
         self._hosts = {_host_name(host) for host in (*settings.allow_host, settings.host)}
         self._origins = {_origin(origin) for origin in settings.allow_origin}
         if settings.public_url:
@@ -65,6 +68,34 @@ class Door:
         if parts.scheme not in ("http", "https") or parts.path or "@" in parts.netloc:
             return False
         return name in ("localhost", "127.0.0.1", "::1") or (bool(host) and parts.netloc == host.lower())
+
+    # --- the control header -----------------------------------------------------------------------------
+
+    def control_problem(self, request: web.Request) -> str | None:
+        """Why this request may not change the emulator; None when it may, or does not."""
+        if not changes(request.method, request.path) or request.headers.get(CONTROL_HEADER):
+            return None
+        return f"what changes the emulator needs the header {CONTROL_HEADER}: 1, which a web page cannot send"
+
+    # --- keys of the control API ------------------------------------------------------------------------
+
+    def key_problem(self, request: web.Request) -> str | None:
+        """Why whoever asks may not look at the emulator's own pages; None when they may.
+
+        They show what is said in every call, so where others than this machine can reach them, they are for
+        those who hold a key.
+        """
+        if not request.path.startswith(CONTROL) or request.method == "OPTIONS":
+            return None
+        reached = self._config.is_public or self._config.settings.public_url is not None
+        if not reached or self._config.settings.auth.keys is None:
+            return None
+        bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        try:
+            self._config.key_ring().check(request.headers.get("x-api-key") or bearer)
+        except Refused as refused:
+            return f"{refused}; others can reach this server, so {CONTROL} asks for one (x-api-key)"
+        return None
 
     # --- what browsers are told -------------------------------------------------------------------------
 

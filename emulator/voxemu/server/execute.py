@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from voxemu.errors import UsageError
-from voxemu.server.app import Server
 from voxemu.server.config import load
 from voxemu.server.exports import exported, key_of
+from voxemu.server.logs import set_up_logging
 from voxemu.server.news import Silence
-from voxemu.server.run import check_ahead, running, set_up_logging
+from voxemu.server.registry import Registry
+from voxemu.server.run import FOUND, check_ahead, running, tell_findings
 
 FORWARDED = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
 FROM_TERMINAL = ("SIGINT", "SIGQUIT")
@@ -33,7 +34,7 @@ def execute(
         raise UsageError("which command? As in: emu exec -- pytest -q")
     config = load(config_file, environ, {"port": "0", **{k: v for k, v in flags.items() if v is not None}})
     check_ahead(config)
-    set_up_logging()
+    set_up_logging(config.secrets())
     return asyncio.run(_execute(config, environ, list(command)))
 
 
@@ -43,8 +44,18 @@ async def _execute(config: Any, environ: Mapping[str, str], command: list[str]) 
         told = exported(config, config.settings.public_url or report["url"], key)
         code = await _run(command, {**environ, **told})
     if code >= 0:
-        _tell_findings(server)
+        tell_findings(server)
+        _tell_missed(server.registry)
+    if code == 0 and server.registry.codes and config.settings.fail_on == "finding":
+        return FOUND
     return code if code >= 0 else 128 - code
+
+
+def _tell_missed(registry: Registry) -> None:
+    missed = sum(record.counters["script_step_missed"] for record in registry.all())
+    if missed:
+        what = "step" if missed == 1 else "steps"
+        sys.stderr.write(f"emu: {missed} {what} of the agent's script never began\n")
 
 
 async def _run(command: list[str], environ: Mapping[str, str]) -> int:
@@ -88,14 +99,3 @@ def _in_foreground() -> bool:
         return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
     except (OSError, ValueError, AttributeError):
         return False
-
-
-def _tell_findings(server: Server) -> None:
-    found = [
-        *(finding["code"] for record in server.registry.all() for finding in record.findings),
-        *(finding["code"] for finding in server.registry.findings),
-    ]
-    if found:
-        codes = ", ".join(sorted(set(found)))
-        what = "finding" if len(found) == 1 else "findings"
-        sys.stderr.write(f"emu: {len(found)} {what}: {codes} (`emu explain CODE`)\n")

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from voxemu.agents import names_an_agent
+from voxemu.agents import file_behind, names_an_agent
 from voxemu.errors import SettingsError, meant
 from voxemu.server.schema import field_at
 from voxemu.tables import worded
@@ -33,6 +33,12 @@ class Gathered:
     tree: dict[str, Any] = field(default_factory=dict)
     sources: dict[Location, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+
+    def has(self, location: Location) -> bool:
+        """Whether somebody said this, or the table around it as a whole."""
+        return any(location[:length] in self.sources for length in range(2, len(location) + 1)) or (
+            location[:1] in self.sources and len(location) == 1
+        )
 
     def source(self, location: Location) -> str:
         """Of this leaf, or of the nearest table around it."""
@@ -166,6 +172,8 @@ def _anchor(tree: dict[str, Any], folder: Path) -> None:
             and (name in PATHS or (name == "greeting" and not names_an_agent(value)))
         ):
             tree[name] = str(folder / value)
+        elif isinstance(value, str) and (behind := file_behind(value)) is not None:
+            tree[name] = f"{behind[0]}:{folder / behind[1]}"
 
 
 # --- errors ---------------------------------------------------------------------------------------------

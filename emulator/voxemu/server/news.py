@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from io import StringIO
 from typing import Any, TextIO
 
@@ -14,11 +14,17 @@ from voxemu.events import (
     Closed,
     ErrorReported,
     Event,
+    FaultInjected,
     FindingMade,
     LimitReached,
+    RecordingFailed,
+    ScriptStepBegan,
+    ScriptStepInterrupted,
+    ScriptStepMissed,
     TurnEnded,
     Unrecognised,
 )
+from voxemu.fault import Fault
 from voxemu.server.registry import Record
 
 CLOSE_NAMES = {1000: "normal", 1001: "going away", 1005: "no status", 1006: "the connection broke"}
@@ -78,6 +84,20 @@ class News:
             _json({"type": "remark", "text": text}) if self.as_json else f"{self._clock()}  {printable(text)}"
         )
 
+    def struck(self, provider: str, faults: Iterable[Fault]) -> None:
+        """What went wrong on purpose before there was a session."""
+        for fault in faults:
+            self.remark(f"fault at a start of {provider}: {fault}")
+
+    def limit_reached(self, limit: str, value: float, text: str, times: int) -> None:
+        """A limit of the server as a whole; ``times`` since it was last told."""
+        if self.as_json:
+            said = {"type": "limit_reached", "limit": limit, "value": value, "text": text, "times": times}
+            self._write(_json(said))
+        else:
+            often = f" ({times} times)" if times > 1 else ""
+            self.remark(f"limit reached: {limit} {value:g}, {text}{often}")
+
     def _line(self, record: Record, text: str) -> None:
         self._write(f"{self._clock()}  {record.admission.provider:<12} {record.short_id}  {printable(text)}")
 
@@ -121,6 +141,12 @@ def telling(event: Event) -> str | None:
                 reason,
             ]
             return " ".join(word for word in words if word)
+        case ScriptStepBegan(step=step, what=what):
+            return f"script step {step} {what}"
+        case ScriptStepInterrupted(step=step, heard=heard):
+            return f"script step {step} was interrupted after {heard:.0f} ms"
+        case ScriptStepMissed(step=step, what=what, place=place):
+            return f"script step {step} {what}: NEVER BEGAN [{place}]"
         case FindingMade(code=code, rule=rule, seen=seen):
             return f"finding {code}: {seen} ({rule} `emu explain {code}`)"
         case AgentFailed(error=error):
@@ -129,8 +155,12 @@ def telling(event: Event) -> str | None:
             return f"error sent: {message}"
         case Unrecognised(problem=problem):
             return f"unreadable message ({problem})"
+        case FaultInjected(kind=kind, detail=detail):
+            return f"fault {kind} {detail}".rstrip()
         case LimitReached(limit=limit, value=value):
             return f"limit reached: {limit} {value:g}"
+        case RecordingFailed(text=text):
+            return f"RECORDING FAILED, the call goes on: {text}"
     return None
 
 

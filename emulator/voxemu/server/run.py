@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import logging
 import os
-import signal
 import socket
 import sys
 import tempfile
@@ -19,15 +17,23 @@ from aiohttp import web
 
 from voxemu import __version__
 from voxemu.audio import AudioFormat
-from voxemu.errors import SettingsError, UsageError
+from voxemu.drive.stopping import stopped_by_signals
+from voxemu.errors import RecordingError, SettingsError, UsageError, VoxemuError
 from voxemu.greeting import greeting_sound
+from voxemu.record.folder import usable_root
+from voxemu.server.accepting import Listener
 from voxemu.server.addresses import bound_socket, tls_context, url_of
-from voxemu.server.answers import Quietly
 from voxemu.server.app import Server, build
 from voxemu.server.config import Config, load
+from voxemu.server.descriptors import raise_soft_limit
+from voxemu.server.logs import set_up_logging
+from voxemu.server.loops import new_loop
 from voxemu.server.news import News
 from voxemu.server.timing import Timing
+from voxemu.server.warming import warm_up
 
+FOUND = 1
+# The exit code for findings, where they are to fail the run.
 GRACE = 3.5
 # Seconds that the sessions have to end when the server stops; with the close of what is left, under 5.
 
@@ -37,16 +43,10 @@ def serve(config_file: str | None, environ: Mapping[str, str], flags: Mapping[st
     config = load(config_file, environ, flags)
     check_ahead(config)
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    set_up_logging()
-    return asyncio.run(_serve(config, News(sys.stdout, as_json=config.settings.json_lines)))
-
-
-def set_up_logging() -> None:
-    """What goes wrong is said on stderr; nothing that a request carries, since keys are among it."""
-    logging.basicConfig(format="emu: %(message)s", level=logging.WARNING)
-    logging.getLogger("aiohttp.server").addFilter(Quietly())
-    # It warns of every client that offers a subprotocol; none of the providers has one.
-    logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)
+    set_up_logging(config.secrets())
+    raise_soft_limit()
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        return runner.run(_serve(config, News(sys.stdout, as_json=config.settings.json_lines)))
 
 
 def check_ahead(config: Config) -> None:
@@ -58,19 +58,29 @@ def check_ahead(config: Config) -> None:
             except UsageError as error:
                 origin = effective.origins["greeting"]
                 raise SettingsError(f"{origin}: {error}") from error
+    for source, name in config.agents_from_files():
+        _check_agent(config, source, name)
     if config.settings.record is not None:
-        _check_writable(Path(config.settings.record))
+        try:
+            usable_root(Path(config.settings.record), config.providers)
+        except RecordingError as error:
+            raise SettingsError(f"--record: {error}") from error
 
 
-def _check_writable(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise SettingsError(
-            f"--record: recordings cannot be written to {folder}: {error.strerror}"
-        ) from error
+def _check_agent(config: Config, source: str, name: str) -> None:
+    """A script or a recording must be good for one provider that is served at least; read here, it is there
+    when the first call comes."""
+    from voxemu.casting import cast
+
+    problems = []
+    for provider, effective in config.every_effective():
+        try:
+            cast(name, provider, effective.dialogue)
+        except VoxemuError as error:
+            problems.append(str(error))
+        else:
+            return
+    raise SettingsError(f"{source}: {problems[0]}")
 
 
 async def _serve(config: Config, news: News) -> int:
@@ -78,33 +88,32 @@ async def _serve(config: Config, news: News) -> int:
     if ready is not None:
         # One that another run left behind would be believed.
         ready.unlink(missing_ok=True)
-    async with running(config, news) as (server, report):
-        stop = asyncio.Event()
-        _on_signals(stop)
-        if ready is not None:
-            write_ready(ready, report)
-        news.listening(report, banner(server, report))
-        try:
-            await stop.wait()
-        finally:
+    stop = asyncio.Event()
+    with stopped_by_signals(stop.set):
+        async with running(config, news) as (server, report):
             if ready is not None:
-                ready.unlink(missing_ok=True)
+                write_ready(ready, report)
+            news.listening(report, banner(server, report))
+            warming = asyncio.create_task(warm_up())
+            try:
+                await stop.wait()
+            finally:
+                warming.cancel()
+                if ready is not None:
+                    ready.unlink(missing_ok=True)
+    if server.registry.codes and config.settings.fail_on == "finding":
+        tell_findings(server)
+        return FOUND
     return 0
 
 
-def _on_signals(stop: asyncio.Event) -> None:
-    loop = asyncio.get_running_loop()
-
-    def asked(number: int) -> None:
-        if stop.is_set():
-            # Asked twice: at once. What is recorded so far is on the disk and playable.
-            os._exit(128 + number)
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        # Windows' loop has no signal handlers; there Ctrl-C is a KeyboardInterrupt.
-        with contextlib.suppress(NotImplementedError):
-            loop.add_signal_handler(number, asked, number)
+def tell_findings(server: Server) -> None:
+    """On stderr, in a line, where there are any."""
+    found = server.registry.codes
+    if found:
+        what = "finding" if found.total() == 1 else "findings"
+        codes = ", ".join(sorted(found))
+        sys.stderr.write(f"emu: {found.total()} {what}: {codes} (`emu explain CODE`)\n")
 
 
 @contextlib.asynccontextmanager
@@ -126,28 +135,34 @@ async def running(
     server = build(config, news, timing)
     sockets = [bound or bound_socket(settings.host, settings.port, "port")]
     context = None
-    runner = web.AppRunner(
-        server.app, access_log=None, handle_signals=False, shutdown_timeout=0.5, keepalive_timeout=30
-    )
+    runner = web.AppRunner(server.app, access_log=None, handle_signals=False, shutdown_timeout=0.5)
+    listening: list[Listener] = []
     try:
         if settings.tls_port is not None:
             context = tls_context(settings.tls_cert, settings.tls_key)
             sockets.append(bound_socket(settings.host, settings.tls_port, "tls_port"))
+        await server.rooms.choose()
         await runner.setup()
-        await web.SockSite(runner, sockets[0]).start()
-        if context is not None:
-            await web.SockSite(runner, sockets[1], ssl_context=context).start()
+        assert runner.server is not None
+        made = server.connections.factory(runner.server)
+        for bound_one, tls in zip(sockets, (None, context), strict=False):
+            listening.append(Listener(bound_one, made, server.connections, tls))
+            await listening[-1].open()
         yield server, _report(server, sockets)
-        for site in list(runner.sites):
-            await site.stop()
+        for each in listening:
+            each.close()
         await _end_sessions(server, grace)
     finally:
+        for each in listening:
+            each.close()
+        await server.room_calls.close()
         await runner.cleanup()
-        for listening in sockets:
-            listening.close()
+        for bound_one in sockets:
+            bound_one.close()
 
 
 async def _end_sessions(server: Server, grace: float) -> None:
+    server.room_calls.shut_down()
     server.calls.shut_down()
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(server.calls.idle.wait(), grace)
@@ -171,6 +186,7 @@ def _report(server: Server, sockets: list[socket.socket]) -> dict[str, Any]:
             name: {"start": provider.start_url(base), "env": dict(provider.exports(base))}
             for name, provider in config.providers.items()
         },
+        "livekit": server.rooms.describe(),
     }
     if len(sockets) > 1:
         report["tls_url"] = url_of("https", shown, sockets[1])
@@ -188,11 +204,21 @@ def write_ready(path: Path, report: dict[str, Any]) -> None:
         raise SettingsError(f"the ready file {path} cannot be written: {error.strerror}") from error
 
 
+def _answering(config: Config) -> str:
+    upstream = config.settings.upstream
+    return config.default_agent if upstream is None else f"none: calls pass through to {upstream}"
+
+
 CLOCKS = {
     "real": "real",
     "virtual": "virtual",
     "media": "media: time is the audio that a client sends; it must send its silence too",
 }
+
+
+def rooms_line(said: Mapping[str, Any]) -> str:
+    where = "".join(f" {said[name]}" for name in ("url", "media") if said.get(name))
+    return f"{said['backend']}{where}: {said['found']}"
 
 
 def banner(server: Server, report: dict[str, Any]) -> str:
@@ -207,12 +233,19 @@ def banner(server: Server, report: dict[str, Any]) -> str:
     lines += ["", "  For your app:"]
     for said in report["providers"].values():
         lines += [f"    export {name}={value}" for name, value in said["env"].items()]
-    lines += ["", f"  keys   {config.key_ring()}", f"  agent  {config.default_agent}"]
+    lines += ["", f"  keys   {config.key_ring()}", f"  agent  {_answering(config)}"]
     lines.append(f"  clock  {CLOCKS[server.timing.name]}")
+    lines.append(f"  rooms  {rooms_line(report['livekit'])}")
+    if faults := [fault["kind"] for fault in server.book.listed()]:
+        lines.append(f"  faults {', '.join(dict.fromkeys(faults))}: on purpose (`emu faults`)")
     if config.settings.record:
         lines.append(f"  calls are recorded to {config.settings.record}")
+    for name, value in server.lowered.items():
+        lines.append(f"  limits.{name} is {value}: this process may open no more files (ulimit -n)")
     if config.is_public:
         lines.append("  WARNING: reachable from the network. Audio and prompts of every call pass here.")
+        if config.settings.seed is not None:
+            lines.append("  WARNING: with a seed, ids and tokens are the same in every run, so no secret.")
         open_ones = [name for name, provider in config.providers.items() if not provider.asks_for_key]
         if open_ones:
             lines.append(f"  WARNING: no key is asked for by {', '.join(open_ones)}, as on the page.")

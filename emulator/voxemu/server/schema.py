@@ -7,7 +7,6 @@ themselves are tried in ``complaints``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -15,6 +14,8 @@ from pydantic import BeforeValidator, Field, create_model
 from pydantic.functional_validators import AfterValidator
 
 from voxemu.dialogue.settings import DialogueSettings
+from voxemu.fault_table import FaultTable
+from voxemu.record.allowance import DIRECTORY, FILE, GIB
 from voxemu.tables import Table, or_off, table_name, table_of
 from voxemu.wire import PROVIDERS
 
@@ -38,6 +39,14 @@ def _http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _upstream(value: str) -> str:
+    parts = urlsplit(value)
+    schemes = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
+    if parts.scheme not in schemes or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("must be the provider's scheme and host, like https://api.example.com")
+    return f"{schemes[parts.scheme]}://{parts.netloc}{parts.path}".rstrip("/")
+
+
 def _origin(value: str) -> str:
     if value in ("null", "*") or (urlsplit(value).netloc and not urlsplit(value).path.strip("/")):
         return value
@@ -56,6 +65,13 @@ def _livekit(value: str) -> str:
     raise ValueError("must be auto, embedded, server, or the URL of a LiveKit server")
 
 
+def _livekit_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("ws", "wss", "http", "https") or not parts.hostname:
+        raise ValueError("must be the URL of a LiveKit server, like wss://rooms.example.com")
+    return value.rstrip("/")
+
+
 Word = Annotated[str, AfterValidator(_stripped)]
 Words = Annotated[list[Word], BeforeValidator(_listed)]
 Origins = Annotated[list[Annotated[Word, AfterValidator(_origin)]], BeforeValidator(_listed)]
@@ -68,20 +84,9 @@ Size = Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)]
 # --- tables made from dataclasses -----------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _LivekitSettings:
-    """Accepted until rooms are served; see the protocol notes for what they mean."""
-
-    user_identity: Literal["optional", "required"] = "optional"
-    end_status: Literal[204, 200] = 204
-
-
 def settings_types() -> dict[str, type[Any]]:
     """The dataclass of each provider's own settings, by the name of its table."""
-    own: dict[str, type[Any]] = {
-        table_name(name): provider.settings_type for name, provider in PROVIDERS.items()
-    }
-    return {"lyzr_livekit": _LivekitSettings} | own
+    return {table_name(name): provider.settings_type for name, provider in PROVIDERS.items()}
 
 
 DialogueTable = table_of("dialogue", DialogueSettings)
@@ -89,8 +94,8 @@ PROVIDER_TABLES = {name: table_of(name, kind, DialogueSettings) for name, kind i
 
 # What may be set for everybody, for an agent and for a key.
 _SCOPED: dict[str, Any] = {
-    "dialogue": (DialogueTable, DialogueTable()),
-    **{name: (table, table()) for name, table in PROVIDER_TABLES.items()},
+    "dialogue": (DialogueTable, DialogueTable.model_construct()),
+    **{name: (table, table.model_construct()) for name, table in PROVIDER_TABLES.items()},
 }
 Scoped: Any = create_model("Scoped", __base__=Table, **_SCOPED)
 
@@ -114,15 +119,26 @@ class LimitsTable(Table):
     message: Size = 1024 * 1024
     # Bytes of one websocket message.
     http_body: Size = 64 * 1024
+    headers: float = Field(default=30.0, gt=0, le=3600)
+    # Seconds for a request's head; a connection without a request is closed after them.
+    body: float = Field(default=10.0, gt=0, le=3600)
+    # Seconds for a request's body.
+    connections: Count = 4096
     outbox: Count = 64
     # Messages waiting for one client.
     stall: float = Field(default=10.0, gt=0, le=600)
     # Seconds that a client may take none of them.
+    ahead: float = Field(default=60.0, ge=1, le=3600)
+    # Seconds of audio that a client may send faster than they pass; after that it is read in real time.
     sessions: Count = 1000
     unused_starts: Count = 1000
     still: Annotated[float | None, BeforeValidator(or_off)] = Field(default=300.0, gt=0, le=86_400)
     # Seconds that a client on the media clock may send nothing.
     ping: Annotated[float | None, BeforeValidator(or_off)] = Field(default=20.0, gt=0, le=3600)
+    recording: int = Field(default=FILE, ge=64 * 1024, le=4 * GIB - 1)
+    # Bytes of one file of a recording; sound goes on in a next file.
+    recordings: int = Field(default=DIRECTORY, ge=1024 * 1024, le=1 << 50)
+    # Bytes of all that lies in the recordings directory; then nothing more is recorded.
 
 
 class KeyTable(Scoped):  # type: ignore[misc]
@@ -130,6 +146,8 @@ class KeyTable(Scoped):  # type: ignore[misc]
     agent: Word | None = None
     label: str = ""
     disabled: bool = False
+    fault: list[FaultTable] = Field(default_factory=list)
+    # For the calls of this key alone.
 
 
 class AgentTable(Scoped):  # type: ignore[misc]
@@ -145,9 +163,15 @@ class Settings(Scoped):  # type: ignore[misc]
     provider: Words = Field(default_factory=list)
     # Served ones; none named is all.
     record: Word | None = None
+    upstream: Annotated[str, AfterValidator(_upstream)] | None = None
+    # A real provider: its traffic passes through here, and is recorded.
     seed: int | None = None
     clock: Literal["real", "media"] = "real"
     # What a session's time is: the wall's, or the user's audio that has come.
+    flush_check: bool = False
+    # Send marked audio after interruptions, and listen for it in the microphone.
+    fail_on: Literal["finding", "never"] = "never"
+    # With which of these `emu serve` and `emu exec` end with exit code 1.
     public_url: Annotated[str, AfterValidator(_http_url)] | None = None
     allow_host: Hosts = Field(default_factory=list)
     allow_origin: Origins = Field(default_factory=list)
@@ -155,12 +179,16 @@ class Settings(Scoped):  # type: ignore[misc]
     tls_cert: Word | None = None
     tls_key: Word | None = None
     livekit: Annotated[str, AfterValidator(_livekit)] = "auto"
+    livekit_url: Annotated[str, AfterValidator(_livekit_url)] | None = None
+    # What clients reach the livekit-server by, where that is not what the emulator reaches it by.
     ready_file: Word | None = None
     json_lines: bool = Field(default=False, alias="json")
-    auth: AuthTable = AuthTable()
-    agents: AgentsTable = AgentsTable()
-    limits: LimitsTable = LimitsTable()
+    auth: AuthTable = AuthTable.model_construct()
+    agents: AgentsTable = AgentsTable.model_construct()
+    limits: LimitsTable = LimitsTable.model_construct()
     keys: list[KeyTable] = Field(default_factory=list, alias="key")
+    fault: list[FaultTable] = Field(default_factory=list)
+    # What is to go wrong on purpose.
     agent_tables: list[AgentTable] = Field(default_factory=list, alias="[[agent]]")
     # Named so by ``ladder``: in the file it shares its name with `agent = "…"`.
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from voxemu.record.likeness import Tolerances
 from voxemu.testing.emu import Emu
 from voxemu.testing.events import BargeIn, Finding, SeenEvent, Transcript, Turn
 from voxemu.testing.heard import Heard
@@ -19,6 +20,7 @@ __all__ = [
     "Finding",
     "Heard",
     "SeenEvent",
+    "Tolerances",
     "Transcript",
     "Turn",
 ]

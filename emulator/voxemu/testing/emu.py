@@ -7,19 +7,21 @@ from pathlib import Path
 from typing import Any
 
 from voxemu.errors import SettingsError, UsageError
+from voxemu.fault import fault_of
 from voxemu.provider import Provider
 from voxemu.server.config import Config
 from voxemu.server.exports import exported, key_of
 from voxemu.testing.claims import counted, shown
 from voxemu.testing.events import Finding
 from voxemu.testing.journal import Witnessed
+from voxemu.testing.looks import Looks
 from voxemu.testing.session import TIMEOUT, EmuSession
 from voxemu.testing.settings import FOR_GOOD, Rung, leaves, settled
 from voxemu.testing.stage import Stage
 from voxemu.wire import provider_named
 
 
-class Emu:
+class Emu(Looks):
     """What the fixture ``emu`` gives a test. ``rungs`` are the settings below those the test makes itself."""
 
     def __init__(
@@ -127,6 +129,17 @@ class Emu:
         self._rungs = rungs
         return config
 
+    @property
+    def has_run(self) -> bool:
+        """Whether there is anything to ask; always, but before a run on the virtual clock."""
+        return self._playing is not None
+
+    def fault(self, kind: str, **more: Any) -> None:
+        """Something goes wrong with the starts and sessions to come, or with those of one ``label``."""
+        __tracebackhide__ = True
+        fault = fault_of({"kind": kind, **more}, anchored=True)
+        self._stage.run(lambda: self._stage.server.book.ask(fault))
+
     # --- the sessions -----------------------------------------------------------------------------------
 
     @property
@@ -134,6 +147,27 @@ class Emu:
         """In the order in which they were opened, those that are over among them."""
         self._stage.catch_up()
         return [self._session(witnessed) for witnessed in list(self._stage.journal.sessions)]
+
+    def chosen(self, provider: str = "", label: str = "", live: bool | None = None) -> list[EmuSession]:
+        """The sessions of this provider, with this label, that are live or over."""
+        return [
+            session
+            for session in self.sessions
+            if provider in ("", session.provider)
+            and label in ("", session.label)
+            and live in (None, session.live)
+        ]
+
+    def labelled(self, label: str) -> EmuSession:
+        """The only one with this label."""
+        __tracebackhide__ = True
+        found = [session for session in self.sessions if session.label == label]
+        if len(found) != 1:
+            labels = sorted({session.label for session in self.sessions})
+            raise AssertionError(
+                f"one session labelled {label!r} expected, not {len(found)}; there are {labels}"
+            )
+        return found[0]
 
     @property
     def session(self) -> EmuSession:

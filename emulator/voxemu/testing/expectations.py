@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from voxemu.agents import names_an_agent
+from voxemu.agents import file_behind, names_an_agent
 from voxemu.errors import UsageError
 from voxemu.scenario.moments import AGENT_STARTED, AGENT_STOPPED, READY, SAID, TURN_OVER, Moment
 from voxemu.scenario.reading import FILE, Scenario, load
@@ -34,6 +34,7 @@ def found(name: str, *folders: Path) -> Scenario:
 
 def planned(wanted: Wanted, *folders: Path) -> tuple[Wanted, Scenario | None]:
     """What the markers want, with what their scenario says below it."""
+    wanted = anchored(wanted, *folders)
     if wanted.scenario is None:
         return wanted, None
     scenario = found(wanted.scenario, *folders)
@@ -51,7 +52,7 @@ def planned(wanted: Wanted, *folders: Path) -> tuple[Wanted, Scenario | None]:
 def agents_side(scenario: Scenario) -> Rung:
     """The settings of ``[agent]`` and its tables, and the seed."""
     agent = scenario.table.agent
-    tables: dict[str, Any] = {"agent": agent.name, "seed": scenario.table.seed}
+    tables: dict[str, Any] = {"agent": _agent_of(scenario), "seed": scenario.table.seed}
     for name in ("dialogue", *map(table_name, PROVIDERS)):
         said = said_in(getattr(agent, name))
         greeting = said.get("greeting")
@@ -59,7 +60,40 @@ def agents_side(scenario: Scenario) -> Rung:
             said["greeting"] = str(scenario.path.parent / greeting)
         if said:
             tables[name] = said
+    if scenario.table.fault and not agent.step:
+        # Those of a script come with it.
+        tables["fault"] = scenario.table.fault
     return Rung(str(scenario.path), tables)
+
+
+def _agent_of(scenario: Scenario) -> str:
+    """Files are relative to the scenario."""
+    agent = scenario.table.agent
+    if agent.step:
+        return f"script:{scenario.path}"
+    behind = file_behind(agent.name)
+    return agent.name if behind is None else f"{behind[0]}:{scenario.path.parent / behind[1]}"
+
+
+def anchored(wanted: Wanted, *folders: Path) -> Wanted:
+    """A marker's ``script:`` and ``replay:`` lie where its scenarios do."""
+    return replace(wanted, rungs=[Rung(rung.source, _placed(rung.tables, folders)) for rung in wanted.rungs])
+
+
+def _placed(tables: Mapping[str, Any], folders: Sequence[Path]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in tables.items():
+        if isinstance(value, Mapping):
+            found[name] = _placed(value, folders)
+        elif isinstance(value, list):
+            found[name] = [_placed(each, folders) if isinstance(each, Mapping) else each for each in value]
+        elif isinstance(value, str) and (behind := file_behind(value)) is not None:
+            kind, path = behind
+            place = next((folder / path for folder in folders if (folder / path).exists()), Path(path))
+            found[name] = f"{kind}:{place}"
+        else:
+            found[name] = value
+    return found
 
 
 def unmet(scenario: Scenario, session: EmuSession) -> list[str]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from voxemu.errors import RecordingError, UsageError
 from voxemu.record.differences import Difference, told
 from voxemu.record.folder import CALL, MANIFEST, TIMELINE, read_json, safe_name, write_json
-from voxemu.record.golden import compare_exactly
-from voxemu.record.likeness import compare_closely
+from voxemu.record.golden import compare_exactly, is_kept_by_a_test
+from voxemu.record.likeness import Tolerances, compare_closely
 from voxemu.record.recording import Recording
 from voxemu.testing.emu import Emu
 from voxemu.testing.session import EmuSession
@@ -34,24 +35,33 @@ class EmuGolden:
         self.asked = False
         self.written: list[str] = []
         # What `--emu-update` changed, for people.
+        self.compared: list[Path] = []
 
     def __call__(
-        self, session: EmuSession | None = None, *, name: str | None = None, exact: bool | None = None
+        self,
+        session: EmuSession | None = None,
+        *,
+        name: str | None = None,
+        exact: bool | None = None,
+        tolerances: Tolerances | None = None,
     ) -> None:
         """Fails where the session, by default the only one, differs from its golden.
 
-        ``name`` is the golden's, by default the scenario's or the test's.
+        ``name`` is the golden's, by default the scenario's or the test's; ``tolerances`` are for a call that
+        is not compared exactly, by default those of ``emu compare``.
         """
         __tracebackhide__ = True
         self.asked = True
         one = session or self._emu.session
         folder = self._root / one.provider / safe_name(name or self._name)
-        self._emu.judge(one, lambda: self._judge(one, folder, self._exact if exact is None else exact))
+        self.compared.append(folder)
+        how = None if (self._exact if exact is None else exact) else tolerances or Tolerances()
+        self._emu.judge(one, lambda: self._judge(one, folder, how))
 
-    def _judge(self, session: EmuSession, folder: Path, exact: bool) -> None:
+    def _judge(self, session: EmuSession, folder: Path, tolerances: Tolerances | None) -> None:
         __tracebackhide__ = True
         fresh = Recording.open(session.recording)
-        found = _compared(folder, fresh, exact=exact, update=self._update)
+        found = _compared(folder, fresh, tolerances, update=self._update)
         received = folder.with_name(folder.name + RECEIVED)
         shutil.rmtree(received, ignore_errors=True)
         if not found:
@@ -70,7 +80,21 @@ class EmuGolden:
         return folder.relative_to(self._root.parent)
 
 
-def _compared(folder: Path, fresh: Recording, *, exact: bool, update: bool) -> list[Difference]:
+def unused(root: Path, compared: Iterable[Path]) -> list[Path]:
+    """The goldens of tests below ``root`` that are none of these."""
+    known = set(compared)
+    found = sorted(manifest.parent for manifest in root.rglob(MANIFEST))
+    return [
+        folder
+        for folder in found
+        if folder not in known and not folder.name.endswith(RECEIVED) and is_kept_by_a_test(folder)
+    ]
+
+
+def _compared(
+    folder: Path, fresh: Recording, tolerances: Tolerances | None, *, update: bool
+) -> list[Difference]:
+    """Without tolerances: to the sample."""
     if not (folder / MANIFEST).exists():
         return [Difference("missing", "there is no golden yet", None, MANIFEST)]
     try:
@@ -79,7 +103,9 @@ def _compared(folder: Path, fresh: Recording, *, exact: bool, update: bool) -> l
         if not update:
             raise UsageError(str(error)) from None
         return [Difference("manifest", f"it could not be read: {error}")]
-    return compare_exactly(golden, fresh) if exact else compare_closely(golden, fresh)
+    if tolerances is None:
+        return compare_exactly(golden, fresh)
+    return compare_closely(golden, fresh, tolerances)
 
 
 def _lines(found: list[Difference]) -> list[str]:

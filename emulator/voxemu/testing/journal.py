@@ -80,6 +80,13 @@ class Journal(News):
         self.remarks.append(printable(text))
         self._look()
 
+    def forget(self, label: str | None) -> None:
+        """The sessions of one label, or all, and who was turned away."""
+        self.sessions = [each for each in self.sessions if label not in (None, each.record.label)]
+        if label is None:
+            self.turned_away_ones.clear()
+            self.remarks.clear()
+
     def _look(self) -> None:
         with self._lock:
             for condition, future in list(self._waiting):

@@ -70,11 +70,17 @@ class Scene:
     def _problem(self) -> str | None:
         if errors := self.emu.errors:
             return "\n\n".join([f"{counted(len(errors), 'error')} inside the emulator", *errors])
-        if self.scenario is None or self.failed:
+        if self.failed:
+            return None
+        sessions = self.emu.sessions if self.emu.has_run else []
+        if missed := [line for session in sessions for line in session.missed_steps]:
+            return "\n".join(
+                ["the agent's script was not played to its end", *(f"  {line}" for line in missed)]
+            )
+        if self.scenario is None:
             return None
         from voxemu.testing.expectations import unmet
 
-        sessions = self.emu.sessions
         if len(sessions) != 1:
             return f"{self.scenario.path} is of one session, and {len(sessions)} were opened"
         if lines := unmet(self.scenario, sessions[0]):

@@ -8,13 +8,15 @@ from random import Random
 from typing import Any, TypeVar
 
 from voxemu.drive.websocket import BROKEN
-from voxemu.events import Interrupted
+from voxemu.errors import UsageError
+from voxemu.events import Event, Interrupted
 from voxemu.provider import Provider, Role
 from voxemu.record.folder import CALL
 from voxemu.record.wav import channel, read_wav
 from voxemu.scenario.moments import Moment
 from voxemu.testing.claims import Claims
 from voxemu.testing.events import BargeIn, End, Finding, SeenEvent, Transcript, Turn, known
+from voxemu.testing.hand import Hand
 from voxemu.testing.heard import Heard
 from voxemu.testing.journal import Witnessed
 from voxemu.testing.stage import Stage
@@ -25,7 +27,7 @@ T = TypeVar("T")
 TIMEOUT = 5.0
 
 
-class EmuSession(Claims):
+class EmuSession(Claims, Hand):
     """One session of one app. Times are in seconds since its connection opened."""
 
     def __init__(self, witnessed: Witnessed, stage: Stage) -> None:
@@ -55,6 +57,23 @@ class EmuSession(Claims):
     def flush_message(self) -> str:
         codec = self._provider.codec(Role.PROVIDER, self._record.effective.wire, Random(0))
         return " ".join(str(message) for message in codec.encode(Interrupted()))
+
+    @property
+    def label(self) -> str:
+        """Of the request that started it (``X-Emu-Label``), else of its key."""
+        return self._record.label
+
+    def _tell(self, event: Event) -> None:
+        __tracebackhide__ = True
+
+        def act() -> bool:
+            if self._record.tell is None:
+                return False
+            self._record.tell(event)
+            return True
+
+        if not self._stage.run(act):
+            raise UsageError(f"the session {self._record.short_id} is over")
 
     @property
     def agent(self) -> str:
@@ -150,6 +169,14 @@ class EmuSession(Claims):
         return [
             Finding(event.at, event["code"], event["rule"], event["page"], event["seen"])
             for event in self.all("finding_made")
+        ]
+
+    @property
+    def missed_steps(self) -> list[str]:
+        """The steps of a scripted agent that were never begun, with file and line; known when it is over."""
+        return [
+            f"{event['place']}: step {event['step']} {event['what']}: never began"
+            for event in self.all("script_step_missed")
         ]
 
     @property

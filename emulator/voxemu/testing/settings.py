@@ -29,7 +29,15 @@ OF_SERVE = (
     "tls_key",
 )
 # Where `emu serve` listens and what it writes is not for tests.
-FOR_GOOD = ("provider", "allow_host", "allow_origin", "livekit", "limits.http_body", "limits.unused_starts")
+FOR_GOOD = (
+    "provider",
+    "allow_host",
+    "allow_origin",
+    "livekit",
+    "livekit_url",
+    "limits.http_body",
+    "limits.unused_starts",
+)
 # What a server is built with.
 
 
@@ -48,6 +56,9 @@ def settled(file: Path | None, rungs: Sequence[Rung], *, record: Path | None = N
     for rung in rungs:
         _put(found, rung)
     found.put(("port",), 0, "the fixtures")
+    if "livekit" not in found.tree:
+        # A test needs no server beside its emulator, and finds the same rooms on every machine.
+        found.put(("livekit",), "embedded", "the fixtures")
     if record is not None:
         found.put(("record",), str(record), "--emu-record")
     config = checked(found)

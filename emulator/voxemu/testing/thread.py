@@ -88,6 +88,7 @@ class EmulatorThread:
             self._loop.run_forever()
         finally:
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            self._loop.run_until_complete(self._loop.shutdown_default_executor())
             self._loop.close()
 
     def _await(self, coroutine: Coroutine[Any, Any, T]) -> T:

@@ -28,7 +28,8 @@ from voxemu.server.ladder import given
 from voxemu.server.news import News
 from voxemu.server.run import check_ahead, running
 from voxemu.server.timing import Timing
-from voxemu.testing.virtual_loop import Listening, VirtualLoop, run_virtual
+from voxemu.testing.virtual_loop import VirtualLoop, run_virtual
+from voxemu.testing.virtual_wire import listening
 
 __all__ = ["VirtualEmulator", "VirtualLoop", "run_virtual", "virtual_emulator", "virtual_wall"]
 
@@ -91,6 +92,6 @@ async def virtual_emulator(config: Config | None = None, **settings: Any) -> Asy
     out = io.StringIO()
     news = News(out, as_json=config.settings.json_lines, wall=virtual_wall)
     timing = Timing(config, virtual_wall, "virtual")
-    bound = Listening(config.settings.port)
+    bound = listening(config.settings.port)
     async with running(config, news, bound=bound, grace=GRACE, timing=timing) as (server, report):
         yield VirtualEmulator(server, report, out)

@@ -18,7 +18,8 @@ from voxemu.testing.settings import Rung
 from voxemu.testing.stage import Stage, staged
 from voxemu.testing.troubles import Troubles
 from voxemu.testing.virtual import virtual_wall
-from voxemu.testing.virtual_loop import Listening, run_virtual
+from voxemu.testing.virtual_loop import run_virtual
+from voxemu.testing.virtual_wire import listening
 
 T = TypeVar("T")
 
@@ -82,7 +83,7 @@ class VirtualEmu(Emu):
         timing = Timing(self._planned, virtual_wall, "virtual")
         stage = staged(
             self._planned,
-            Listening(PORT),
+            listening(PORT),
             self._troubles.found,
             _directly,
             lambda: None,

@@ -9,10 +9,16 @@ from __future__ import annotations
 from voxemu.errors import UnknownName
 from voxemu.provider import Provider
 from voxemu.wire.lokutor import Lokutor
+from voxemu.wire.lyzr_livekit import LyzrLivekit
 from voxemu.wire.lyzr_sip import LyzrSip
 from voxemu.wire.workbuddy import Workbuddy
 
-PROVIDERS: dict[str, Provider] = {provider.id: provider for provider in (LyzrSip(), Workbuddy(), Lokutor())}
+PROVIDERS: dict[str, Provider] = {
+    provider.id: provider for provider in (LyzrSip(), Workbuddy(), Lokutor(), LyzrLivekit())
+}
+
+ON_SOCKETS = {name: provider for name, provider in PROVIDERS.items() if provider.media == "websocket"}
+"""Those whose calls are websockets; the others' are held in rooms."""
 
 
 def provider_named(name: str) -> Provider:

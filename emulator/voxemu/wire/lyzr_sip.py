@@ -46,7 +46,7 @@ from voxemu.provider import (
     Target,
     at_path,
 )
-from voxemu.wire.entrance import above_zero, socket_url, started, turned_away
+from voxemu.wire.entrance import answer_of, life, socket_url, started, turned_away
 from voxemu.wire.lyzr_transcripts import TYPES, ShapeName, read_transcript, resembles_transcript, shapes
 from voxemu.wire.reading import (
     Unreadable,
@@ -79,7 +79,7 @@ class LyzrSipSettings:
     # Seconds that a wsUrl is good for [choice].
 
     def __post_init__(self) -> None:
-        above_zero("url_life", self.url_life)
+        life("url_life", self.url_life)
 
 
 UPLINK = ("audio", "interrupt", "stop")
@@ -105,15 +105,19 @@ class LyzrSipCodec(DuplexCodec):
     def _read_uplink(self, message: Message) -> list[Event]:
         said = json_object(message)
         match message_type(said, UPLINK):
+            case "audio":
+                return [self._read_audio(said)]
             case "interrupt":
                 return [InterruptSent()]
-            case "stop":
+            case _:
                 return [StopSent()]
+
+    def _read_audio(self, said: Mapping[str, Any]) -> Event:
         pcm = audio_from_base64(text_field(said, "audio"))
         rate = sample_rate(said, "sampleRate")
-        if self._settings.wrong_rate == "refuse" and rate not in (None, RATE):
+        if rate != RATE and rate is not None and self._settings.wrong_rate == "refuse":
             raise Unreadable("wrong_rate", f"the session's sampleRate is {RATE}, not {rate}")
-        return [UserAudioSent(pcm, rate)]
+        return UserAudioSent(pcm, rate)
 
     def _spell_downlink(self, event: Event) -> list[Message]:
         match event:
@@ -198,7 +202,18 @@ class LyzrSip(Provider):
             ErrorReported,
         }
     )
-    start = Route("POST", START_PATH)
+    start = Route(
+        "POST",
+        START_PATH,
+        "A session, and the URL of its socket",
+        body={
+            "type": "object",
+            "required": ["agentId"],
+            # At least one sign that is no space.
+            "properties": {"agentId": {"type": "string", "pattern": r"\S"}, "userId": {}, "sessionId": {}},
+        },
+        answers={200: answer_of(sessionId="string", wsUrl="string", audioConfig="object")},
+    )
     routes = (start,)
     socket_path = STREAM_PATH + "{session_id}"
     hosts = ("voice-sip.voice.lyzr.app",)
@@ -222,8 +237,8 @@ class LyzrSip(Provider):
         except Unreadable as error:
             return Answered(400, {"error": error.text})
         try:
-            admission, life = self._judge(facts, _key(asked, desk), desk)
-            ticket = desk.issue(admission, life=life, now=now)
+            admission, seconds = self._judge(facts, _key(asked, desk), desk)
+            ticket = desk.issue(admission, life=seconds, now=now)
         except Refused as refused:
             return turned_away(refused, STATUSES)
         # The id in the path, a secret in the query: a client that builds its own URL lacks the latter.
@@ -247,8 +262,8 @@ class LyzrSip(Provider):
                 raise
             facts = {**facts, "refused": refused.why}
             return Admission(self.id, desk.new_id(), "", key, facts), settings.url_life
-        life = desk.settings(LyzrSipSettings, agent, key).url_life
-        return Admission(self.id, desk.new_id(), agent, key, facts), life
+        seconds = desk.settings(LyzrSipSettings, agent, key).url_life
+        return Admission(self.id, desk.new_id(), agent, key, facts), seconds
 
     def admit(self, asked: Asked, desk: Desk, now: float) -> Admission | tuple[Event, ...]:
         try:

@@ -5,17 +5,18 @@ Whatever cannot be spelled raises ``LocalProtocolError``: it would be our bug, n
 
 from __future__ import annotations
 
-import binascii
 import json
 from abc import ABC, abstractmethod
 from functools import lru_cache
 from typing import Any
 
+import pybase64
+
 from voxemu.audio import SAMPLE_BYTES, AudioFormat
 from voxemu.errors import AudioError, LocalProtocolError
-from voxemu.events import Downlink, Event, Uplink
+from voxemu.events import Downlink, Event, Unrecognised, Uplink
 from voxemu.provider import Message, Role
-from voxemu.wire.reading import read
+from voxemu.wire.reading import Unreadable, excerpt
 
 _ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
@@ -25,22 +26,31 @@ class DuplexCodec(ABC):
 
     def __init__(self, role: Role) -> None:
         self._role = role
+        self._ours: type[Event]
+        self._theirs: type[Event]
+        if role is Role.PROVIDER:
+            self._ours, self._theirs = Downlink, Uplink
+            self._spell, self._read = self._spell_downlink, self._read_uplink
+        else:
+            self._ours, self._theirs = Uplink, Downlink
+            self._spell, self._read = self._spell_uplink, self._read_downlink
 
     def encode(self, event: Event) -> list[Message]:
-        ours, theirs = (Downlink, Uplink) if self._role is Role.PROVIDER else (Uplink, Downlink)
-        if isinstance(event, theirs):
+        if isinstance(event, self._ours):
+            return self._spell(event)
+        if isinstance(event, self._theirs):
             raise LocalProtocolError(f"a {self._role.value} does not send {type(event).__name__}")
-        if not isinstance(event, ours):
-            return []
-        return self._spell_downlink(event) if self._role is Role.PROVIDER else self._spell_uplink(event)
+        return []
 
     def decode(self, message: Message) -> list[Event]:
-        if self._role is Role.PROVIDER:
-            return read(message, self._read_uplink, quotable=self._quotable(message))
-        return read(message, self._read_downlink)
+        try:
+            return self._read(message)
+        except Unreadable as error:
+            quoted = excerpt(message) if self._quotable(message) else ""
+            return [Unrecognised(error.problem, error.text, quoted)]
 
     def _quotable(self, message: Message) -> bool:
-        """Whether an unreadable uplink message may be quoted; not where it may hold a secret."""
+        """Whether an unreadable message may be quoted; not where it may hold a secret."""
         return True
 
     @abstractmethod
@@ -66,7 +76,7 @@ def sendable(pcm: bytes) -> bytes:
 
 
 def sendable_base64(pcm: bytes) -> str:
-    return binascii.b2a_base64(sendable(pcm), newline=False).decode("ascii")
+    return pybase64.b64encode_as_string(sendable(pcm))
 
 
 @lru_cache(maxsize=64)

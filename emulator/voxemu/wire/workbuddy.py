@@ -42,7 +42,7 @@ from voxemu.provider import (
     TokenAwaited,
     at_path,
 )
-from voxemu.wire.entrance import above_zero, socket_url, started, turned_away
+from voxemu.wire.entrance import above_zero, answer_of, life, socket_url, started, turned_away
 from voxemu.wire.reading import Unreadable, field, json_object, message_type, text_field, whole_samples
 from voxemu.wire.spelling import DuplexCodec, sendable, spell_json
 
@@ -68,7 +68,7 @@ class WorkbuddySettings:
     # Seconds a socket may stay open before its token arrives.
 
     def __post_init__(self) -> None:
-        above_zero("token_life", self.token_life)
+        life("token_life", self.token_life)
         above_zero("token_wait", self.token_wait)
 
 
@@ -101,7 +101,7 @@ class WorkbuddyCodec(DuplexCodec):
 
     def _quotable(self, message: Message) -> bool:
         # Text from a client is a token, or something sent in its place.
-        return isinstance(message, bytes)
+        return self._role is Role.CALLER or isinstance(message, bytes)
 
     def _spell_uplink(self, event: Event) -> list[Message]:
         match event:
@@ -182,8 +182,17 @@ class Workbuddy(Provider):
             ErrorReported,
         }
     )
-    start = Route("POST", TOKEN_PATH)
-    routes = (start, Route("POST", HEARTBEAT_PATH))
+    start = Route(
+        "POST",
+        TOKEN_PATH,
+        "A token for one session, and where to show it",
+        "bearer",
+        answers={200: answer_of(token="string", ws_url="string")},
+    )
+    routes = (
+        start,
+        Route("POST", HEARTBEAT_PATH, "Is the key good", "bearer", answers={200: answer_of(status="string")}),
+    )
     socket_path = SOCKET_PATH
     settings_type = WorkbuddySettings
     dialogue_defaults: ClassVar[Mapping[str, Any]] = {"ready_delay": 0.2, "idle_limit": 300.0}
@@ -206,9 +215,9 @@ class Workbuddy(Provider):
                 return Answered(200, {"status": "ok"})
             agent = desk.agent(self.id, None, key)
             admission = Admission(self.id, desk.new_id(), agent, key)
-            life = desk.settings(WorkbuddySettings, agent, key).token_life
-            claims = {"sid": admission.session_id, "life": life}
-            token = desk.issue(admission, life=life, now=now, claims=claims)
+            seconds = desk.settings(WorkbuddySettings, agent, key).token_life
+            claims = {"sid": admission.session_id, "life": seconds}
+            token = desk.issue(admission, life=seconds, now=now, claims=claims)
         except Refused as refused:
             return turned_away(refused, REFUSALS)
         return Answered(200, {"token": token, "ws_url": asked.socket_base + SOCKET_PATH})
@@ -221,9 +230,8 @@ class Workbuddy(Provider):
         return desk.redeem(token, now=now)
 
     def refusal(self, why: str) -> tuple[Event, ...]:
-        code = {"timeout": "AUTH_TIMEOUT", "invalid": "INVALID_AUTH", "setup": "SESSION_SETUP_FAILED"}.get(
-            why, "AUTH_FAILED"
-        )
+        codes = {"timeout": "AUTH_TIMEOUT", "invalid": "INVALID_AUTH", "setup": "SESSION_SETUP_FAILED"}
+        code = codes.get(why, "SESSION_SETUP_FAILED" if why == "full" else "AUTH_FAILED")
         text = ERRORS[code]
         return (ErrorReported(text, code), Closed(CLOSE_CODES[code], text, "provider"))
 

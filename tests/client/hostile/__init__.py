@@ -1,0 +1,1 @@
+"""The reference client against servers that do what no server should."""
