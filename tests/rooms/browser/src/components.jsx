@@ -8,7 +8,7 @@ import {
   useTrackTranscription,
   useVoiceAssistant,
 } from '@livekit/components-react';
-import { Track, version } from 'livekit-client';
+import { ParticipantEvent, Track, version } from 'livekit-client';
 import { useEffect, useRef, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 import { listen, microphone, prepare } from './listening.js';
@@ -79,6 +79,15 @@ function Conversation() {
   const { state, agent, audioTrack, agentTranscriptions } = useVoiceAssistant();
   const { microphoneTrack, localParticipant } = useLocalParticipant();
   useEffect(() => note('assistant', { state, agent: agent?.identity }), [state, agent]);
+  // The hook takes the attributes of its render and listens from its effect on: what changes in between it does
+  // not show before the next change. This looks when it begins to listen.
+  useEffect(() => {
+    if (!agent) return undefined;
+    const tell = () => note('agent', { state: agent.attributes['lk.agent.state'] });
+    tell();
+    agent.on(ParticipantEvent.AttributesChanged, tell);
+    return () => agent.off(ParticipantEvent.AttributesChanged, tell);
+  }, [agent]);
   useEffect(() => {
     for (const { id, text, final } of agentTranscriptions) note('assistant says', { id, text, final });
   }, [agentTranscriptions]);
