@@ -37,8 +37,9 @@ from voxemu.wire import ON_SOCKETS
 
 GROWTH = 12 * 1024 * 1024
 # Bytes by which memory may be more at the end than it was once 200 sessions were kept, as many as ever are.
-KEPT = 300
-# Calls after which that is so: not every one of them becomes a session.
+KEPT = 600
+# Calls after which that is so, and what many calls at once take has been taken: not every one of them becomes
+# a session.
 LOOKS = 8
 # After that, to judge by.
 LOOK = 1.0

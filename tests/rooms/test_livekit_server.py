@@ -237,7 +237,8 @@ async def test_closing_in_mid_call_ends_every_session(livekit_server: Binary) ->
     await backend.start()
     call = await begin(backend)
     user = await call.visitor().come()
-    await until(lambda: user.heard["roomio_audio"])
+    # The emulator hears of the user by another way than the user hears the agent.
+    await until(lambda: user.heard["roomio_audio"] and call.room.stats.joins)
     await backend.close()
     assert await call.pumping == Closed(1000, "the emulator stops", "provider")
     assert await asyncio.wait_for(user.ended, PATIENCE) == rtc.DisconnectReason.ROOM_DELETED

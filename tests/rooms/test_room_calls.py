@@ -234,7 +234,7 @@ async def test_a_user_who_never_comes_is_not_waited_for_longer_than_said(
 
 async def test_ending_a_session_empties_the_room(backend: LivekitServerBackend) -> None:
     async with talking(backend) as (call, user):
-        await until(lambda: user.heard[VOICE])
+        await until(lambda: user.heard[VOICE] and call.room.stats.joins)
         assert await backend.end_room("room-1")
         reason = await asyncio.wait_for(user.ended, PATIENCE)
         closed = await asyncio.wait_for(call.pumping, PATIENCE)
