@@ -16,6 +16,7 @@ from voxemu.errors import Refused
 from voxemu.server.addresses import is_loopback
 from voxemu.server.config import Config
 from voxemu.server.control_header import CONTROL, CONTROL_HEADER, changes
+from voxemu.server.labels import shown_in
 
 ALLOWED_HEADERS = "authorization, content-type, x-api-key, x-emu-label"
 # By name: `*` does not cover Authorization.
@@ -90,9 +91,9 @@ class Door:
         reached = self._config.is_public or self._config.settings.public_url is not None
         if not reached or self._config.settings.auth.keys is None:
             return None
-        bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        shown = shown_in(request.headers)
         try:
-            self._config.key_ring().check(request.headers.get("x-api-key") or bearer)
+            self._config.key_ring().check(shown[0] if shown else "")
         except Refused as refused:
             return f"{refused}; others can reach this server, so {CONTROL} asks for one (x-api-key)"
         return None

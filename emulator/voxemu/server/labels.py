@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from voxemu.errors import Refused
 from voxemu.provider import Asked, Key, KeyRing
 
@@ -13,11 +15,13 @@ SECRET_HEADERS = ("x-api-key", "authorization")
 
 def secrets_in(asked: Asked) -> list[str]:
     """Keys and tickets that a request itself carries."""
-    found = [asked.query[name] for name in SECRET_QUERY if asked.query.get(name)]
-    for name in SECRET_HEADERS:
-        value = asked.headers.get(name, "")
-        found += [value.removeprefix("Bearer ").strip()] if value else []
-    return found
+    return [asked.query[name] for name in SECRET_QUERY if asked.query.get(name)] + shown_in(asked.headers)
+
+
+def shown_in(headers: Mapping[str, str]) -> list[str]:
+    """The keys that headers carry."""
+    found = [headers.get(name, "").removeprefix("Bearer ").strip() for name in SECRET_HEADERS]
+    return [key for key in found if key]
 
 
 def key_in(asked: Asked, keys: KeyRing) -> Key:

@@ -94,8 +94,8 @@ class Aim:
 
     def waits_until(self) -> float:
         """The second that it waits for by itself; infinity where an event has to come anyway."""
-        waits = self.family == "moment" and self.fault.at is not None and not self.is_spent
-        return self.fault.at if waits and self.fault.at is not None else NEVER
+        at = self.fault.at
+        return NEVER if at is None or self.family != "moment" or self.is_spent else at
 
     def _hits(self, position: Position, since: float, before: int) -> bool:
         if self.is_spent or not self._holds(position, since, before):

@@ -122,10 +122,11 @@ class Room:
         self.over.set()
         self._look.cancel()
         self.when_over(self)
-        if self.guest is not None and reason is None:
-            self.guest.cut()
-        elif self.guest is not None and reason is not None:
-            self.guest.dismiss(reason)
+        if self.guest is not None:
+            if reason is None:
+                self.guest.cut()
+            else:
+                self.guest.dismiss(reason)
         if self.occupant is not None:
             self.occupant.room_over(cause, by)
 
