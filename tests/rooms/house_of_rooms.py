@@ -171,10 +171,14 @@ class HouseOfRooms:
         ) as answered:
             answer = await answered.json()
             assert answered.status == 200, answer
-        held_room = self.server.room_calls.held[name]
-        assert held_room.socket is not None
-        held = self.held[name] = Held(held_room, held_room.socket.plan, held_room.socket, answer, self._seen)
+        held = self.held[name] = self.find(name, answer)
         return held
+
+    def find(self, room: str, answer: Mapping[str, Any]) -> Held:
+        """The session in this room, whoever started it."""
+        found = self.server.room_calls.held[room]
+        assert found.socket is not None
+        return Held(found, found.socket.plan, found.socket, answer, self._seen)
 
     async def end(self, held: Held) -> int:
         """Asks for its end, as an app does; the status of the answer."""

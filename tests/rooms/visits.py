@@ -184,6 +184,11 @@ class Visit:
         sound = base64.b64encode(speech(*parts).read_bytes()).decode()
         await self.do("say", sound)
 
+    async def is_heard(self) -> None:
+        """Until the session has half a second more of it: what is said before there is a way is lost."""
+        enough = self.held.socket.stats.user_samples + RATE // 2
+        await self.until(lambda: self.held.socket.stats.user_samples > enough, "the microphone is heard")
+
     async def hears(self, track: str, since: float = 0, *, above: float = 0.03, seconds: float = 0.1) -> None:
         """Waits until so much sound has come since then."""
         await self.until(
@@ -255,6 +260,8 @@ async def visiting(
     try:
         await user.until(lambda: user.all("ready") or user.all("refused"), "ready")
         assert not user.all("refused"), user.all("refused")
+        if publish:
+            await user.is_heard()
         yield user
         await user.leave()
     finally:

@@ -43,10 +43,10 @@ async def two_sessions(house: HouseOfRooms) -> Visit:
     await page.begin(page_command("components", given, None))
     try:
         await page.until(lambda: page.all("ready"), "the page is there")
-        await one_session(page)
+        await one_session(page, house)
         await page.do("end")
         await page.until(lambda: page.all("session")[-1]["state"] == "idle", "idle again")
-        await one_session(page)
+        await one_session(page, house)
         # This one is ended by somebody else: a page that ends it itself may be gone before it hears of that.
         await house.backend.end_room(page.all("started")[-1]["room"])
         await page.until(lambda: page.all("disconnected", reason=ROOM_DELETED), "the room's end")
@@ -58,7 +58,7 @@ async def two_sessions(house: HouseOfRooms) -> Visit:
     return page
 
 
-async def one_session(page: Visit) -> None:
+async def one_session(page: Visit, house: HouseOfRooms) -> None:
     """The user begins it, says yes when the agent listens, hears it back and sees both lines."""
     start = now()
 
@@ -67,6 +67,8 @@ async def one_session(page: Visit) -> None:
 
     await page.do("start")
     await page.until(lambda: since("agent", state="listening"), "the agent listens")
+    page.session = house.find(page.all("started")[-1]["room"], {})
+    await page.is_heard()
     await page.hears(BACKGROUND, start, above=AMBIENCE, seconds=1.0)
     await page.say("yes")
     await page.hears(VOICE, start)
