@@ -7,7 +7,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
@@ -20,10 +20,11 @@ class Start(Protocol):
 
 
 @contextmanager
-def programs(folder: Path) -> Iterator[Start]:
+def programs(folder: Path, *program: str) -> Iterator[Start]:
     """Starts ``emu`` with these arguments in the folder, and kills what is left at the end.
 
-    Its environment is ``env`` and nothing of ours but the paths; no file that it writes grows over ``size``.
+    ``program`` is what Python runs in place of that. Its environment is ``env`` and nothing of ours but the
+    paths; no file that it writes grows over ``size``.
     """
     started: list[subprocess.Popen[str]] = []
 
@@ -33,7 +34,7 @@ def programs(folder: Path) -> Iterator[Start]:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
         found = subprocess.Popen(
-            [sys.executable, "-m", "voxemu.cli", *args],
+            [sys.executable, *(program or ("-m", "voxemu.cli")), *args],
             cwd=folder,
             env={
                 "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
@@ -55,17 +56,24 @@ def programs(folder: Path) -> Iterator[Start]:
         process.communicate()
 
 
-def clog(process: subprocess.Popen[str], have_it_write: Callable[[], object] = lambda: None) -> None:
-    """Fills its stdout, which is a pipe that nobody reads, and waits until it stands still over that."""
-    doing = Path(f"/proc/{process.pid}/syscall")
-    if not doing.exists():
-        lack("this system does not say what a program waits for (/proc)")
-    pipe = os.open(f"/proc/{process.pid}/fd/1", os.O_WRONLY | os.O_NONBLOCK)
+def stuff(process: subprocess.Popen[str], number: int = 1) -> None:
+    """Fills its stdout (or file ``number``), which is a pipe that nobody reads, with empty lines."""
+    path = Path(f"/proc/{process.pid}/fd/{number}")
+    if not path.exists():
+        lack("this system does not show what a program has open (/proc)")
+    pipe = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
     with suppress(BlockingIOError):
         while True:
             os.write(pipe, b"\n")
     os.close(pipe)
-    have_it_write()
+
+
+def clog(process: subprocess.Popen[str]) -> None:
+    """Fills its stdout, and waits until it stands still over that."""
+    doing = Path(f"/proc/{process.pid}/syscall")
+    if not doing.exists():
+        lack("this system does not say what a program waits for (/proc)")
+    stuff(process)
     for _ in range(3000):
         # The number of a system call, and what it is about: file 1.
         if doing.read_text().split()[1:2] == ["0x1"]:

@@ -58,7 +58,9 @@ class Patience:
 
     connect: float = 10.0
     answer: float = 15.0
-    # Of the start request and of the upgrade, connecting included.
+    # Of a request over HTTP, connecting included.
+    join: float = 15.0
+    # Of the upgrade, and until a room has let us in; connecting included.
     settle: float = 0.05
     # Between two looks at whether a recording has written what it has.
     again: float = 0.5
@@ -253,7 +255,7 @@ class Telephone:
     async def _on_websocket(self, http: aiohttp.ClientSession, target: Target) -> AsyncIterator[Socket]:
         """Raises ConnectionLost, Refused."""
         with translated(target.url):
-            async with asyncio.timeout(self._patience.answer):
+            async with asyncio.timeout(self._patience.join):
                 ws = await http.ws_connect(
                     as_given(target.url),
                     headers=self._headers(target),
@@ -275,7 +277,7 @@ class Telephone:
     @contextlib.asynccontextmanager
     async def _in_room(self, http: aiohttp.ClientSession, target: Target) -> AsyncIterator[Socket]:
         """Raises ConnectionLost, Refused."""
-        line = await enter(target, self._ender(http, target), seconds=self._patience.answer)
+        line = await enter(target, self._ender(http, target), seconds=self._patience.join)
         try:
             yield line
         finally:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import re
 from collections.abc import Awaitable, Callable
 
@@ -30,6 +31,9 @@ End = Callable[[], Awaitable[str]]
 
 def require_sdk() -> None:
     """Raises UsageError, before anything is dialled."""
+    # What the SDK's native part logs once its Python part is gone, it prints; a room that was given up may
+    # answer then. It reads this when it is loaded.
+    os.environ.setdefault("RUST_LOG", "off")
     try:
         from livekit import rtc  # noqa: F401
     except ImportError as error:

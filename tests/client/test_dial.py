@@ -30,7 +30,7 @@ pytestmark = pytest.mark.sockets
 
 providers = pytest.mark.parametrize("provider", ON_SOCKETS.values(), ids=list(ON_SOCKETS))
 
-QUICK = Patience(connect=1.0, answer=1.0, again=0.01)
+QUICK = Patience(again=0.01)
 KEY = "sk-secret-of-the-user"
 
 

@@ -32,7 +32,7 @@ default = "tone:440:0.1"
 think_time = 0.02
 
 [workbuddy]
-token_wait = 1.0
+token_wait = 3.0
 ready_delay = 0.02
 
 [lokutor]

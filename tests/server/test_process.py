@@ -21,7 +21,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from tests.needs import lack
-from tests.programs import Start, clog, ended, programs
+from tests.programs import Start, ended, programs, stuff
 from tests.rooms.conftest import require_livekit_server
 
 pytestmark = pytest.mark.sockets
@@ -183,16 +183,94 @@ def test_a_second_signal_ends_it_at_once(emu: Start, calling: Calling, tmp_path:
     assert said(process)[0] == 130
 
 
-def test_a_second_signal_ends_one_that_stands_still_too(emu: Start, calling: Calling, tmp_path: Path) -> None:
-    """Nobody reads what it writes, so its loop answers nothing any more."""
-    process = emu("serve", "--port", "0", "--ready-file", "ready.json", "--json")
+GARBAGE = b"\x81\x81\0\0\0\0{"
+# A message, and so a line on stdout.
+REFUSED = b"POST /session/start HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\n{"
+# Another line.
+TERSE = """
+import runpy, sys
+from voxemu.server import printing
+printing.ROOM = 2000
+sys.argv = ["emu", "serve", "--port", "0", "--ready-file", "ready.json", "--json"]
+runpy.run_module("voxemu.cli", run_name="__main__")
+"""
+
+
+@pytest.fixture
+def terse(emu: Start, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A server that keeps little of what nobody reads."""
+    with programs(tmp_path, "-c", TERSE) as start:
+        yield start()
+
+
+def refuse(report: dict[str, Any], times: int) -> None:
+    """Has it answer so many requests that are none."""
+    host, _, port = report["url"].removeprefix("http://").rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=PATIENCE) as line:
+        line.sendall(REFUSED * times)
+        got = b""
+        while got.count(b"HTTP/1.1 400") < times:
+            more = line.recv(65_536)
+            assert more
+            got += more
+
+
+def test_a_server_whose_output_nobody_reads_serves_on_and_says_what_is_missing(
+    terse: subprocess.Popen[str], calling: Calling, tmp_path: Path
+) -> None:
     report = ready(tmp_path / "ready.json")
     live = calling(report)
-    clog(process, lambda: live.sendall(b"\x81\x81\0\0\0\0{"))
-    while process.poll() is None:
-        process.send_signal(signal.SIGINT)
-        time.sleep(0.1)
-    assert said(process)[0] == 130
+    stuff(terse)
+    live.sendall(GARBAGE)
+    refuse(report, 100)
+    # Its session is heard, and a new one begins.
+    live.sendall(b"\x89\x80\0\0\0\0")
+    assert heard(live, b"\x8a\x00")
+    calling(report)
+    assert terse.stdout is not None
+    lines: list[dict[str, Any]] = []
+    while not lines or lines[-1].get("type") != "lines_lost":
+        if text := terse.stdout.readline().strip():
+            lines.append(json.loads(text))
+    refused = [line.get("type") for line in lines].count("turned_away")
+    assert refused + lines[-1]["lines"] >= 100
+    terse.send_signal(signal.SIGTERM)
+    assert said(terse)[0] == 0
+
+
+def heard(live: socket.socket, wanted: bytes) -> bool:
+    got = b""
+    while wanted not in got and (more := live.recv(65_536)):
+        got += more
+    return wanted in got
+
+
+@pytest.mark.parametrize("number", [1, 2], ids=["stdout", "stderr"])
+def test_a_signal_ends_a_server_whose_output_nobody_reads(
+    number: int, emu: Start, calling: Calling, tmp_path: Path
+) -> None:
+    process = emu("serve", "--port", "0", "--ready-file", "ready.json", EMU_FAIL_ON="finding")
+    report = ready(tmp_path / "ready.json")
+    calling(report).sendall(GARBAGE)
+    # Its finding is to be said at the end, on stderr.
+    stuff(process, number)
+    refuse(report, 1)
+    process.send_signal(signal.SIGINT)
+    process.wait(PATIENCE)
+    assert process.returncode == 1
+
+
+def test_a_server_whose_reader_has_gone_serves_on_and_says_nothing_of_it(emu: Start, tmp_path: Path) -> None:
+    process = emu("serve", "--port", "0", "--ready-file", "ready.json")
+    report = ready(tmp_path / "ready.json")
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("voxemu ")
+    process.stdout.close()
+    refuse(report, 3)
+    process.send_signal(signal.SIGTERM)
+    assert process.stderr is not None
+    assert (process.stderr.read(), process.wait(PATIENCE)) == ("", 0)
+    process.stdout = None
 
 
 def test_a_signal_stops_the_livekit_server_too(emu: Start, tmp_path: Path) -> None:
@@ -242,7 +320,7 @@ def test_a_port_that_is_taken_is_one_line(emu: Start) -> None:
     ],
 )
 def test_what_cannot_be_is_a_sentence_and_2(emu: Start, args: list[str], sentence: str) -> None:
-    code, out, err = said(emu(*args, EMU_SEED="1"))
+    code, out, err = said(emu(*args, EMU_SEED="1", EMU_PORT="0"))
     assert (code, out) == (2, "")
     assert err.startswith(sentence)
     assert "Traceback" not in err

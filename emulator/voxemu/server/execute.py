@@ -8,13 +8,15 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from voxemu.errors import UsageError
 from voxemu.server.config import load
 from voxemu.server.exports import exported, key_of
 from voxemu.server.logs import set_up_logging
-from voxemu.server.news import Silence
+from voxemu.server.news import Out, Silence, lost
+from voxemu.server.printing import printing
 from voxemu.server.registry import Registry
 from voxemu.server.run import FOUND, check_ahead, running, tell_findings
 
@@ -34,28 +36,29 @@ def execute(
         raise UsageError("which command? As in: emu exec -- pytest -q")
     config = load(config_file, environ, {"port": "0", **{k: v for k, v in flags.items() if v is not None}})
     check_ahead(config)
-    set_up_logging(config.secrets())
     return asyncio.run(_execute(config, environ, list(command)))
 
 
 async def _execute(config: Any, environ: Mapping[str, str], command: list[str]) -> int:
-    async with running(config, Silence()) as (server, report):
-        key = environ.get("EMU_KEY") or key_of(config)
-        told = exported(config, config.settings.public_url or report["url"], key)
-        code = await _run(command, {**environ, **told})
-    if code >= 0:
-        tell_findings(server)
-        _tell_missed(server.registry)
+    with printing(sys.stderr, partial(lost, as_json=False)) as err:
+        set_up_logging(config.secrets(), err)
+        async with running(config, Silence()) as (server, report):
+            key = environ.get("EMU_KEY") or key_of(config)
+            told = exported(config, config.settings.public_url or report["url"], key)
+            code = await _run(command, {**environ, **told})
+        if code >= 0:
+            tell_findings(server, err)
+            _tell_missed(server.registry, err)
     if code == 0 and server.registry.codes and config.settings.fail_on == "finding":
         return FOUND
     return code if code >= 0 else 128 - code
 
 
-def _tell_missed(registry: Registry) -> None:
+def _tell_missed(registry: Registry, err: Out) -> None:
     missed = sum(record.counters["script_step_missed"] for record in registry.all())
     if missed:
         what = "step" if missed == 1 else "steps"
-        sys.stderr.write(f"emu: {missed} {what} of the agent's script never began\n")
+        err.write(f"emu: {missed} {what} of the agent's script never began\n")
 
 
 async def _run(command: list[str], environ: Mapping[str, str]) -> int:

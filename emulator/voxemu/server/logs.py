@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterable
+from typing import TextIO
 
 from voxemu.record.masking import MASK, Mask
+from voxemu.server.printing import Printer
 
 DENSE = re.compile(r"(?=[\w-]*\d)(?=[\w-]*[A-Z])(?=[\w-]*[a-z])[\w-]{32,}", re.ASCII)
 # What a ticket looks like, whoever issued it. No name in a program is like that.
@@ -23,9 +25,9 @@ class Masked(logging.Formatter):
         return DENSE.sub(MASK, self._mask.text(super().format(record)))
 
 
-def set_up_logging(secrets: Iterable[str]) -> None:
-    """What goes wrong is said on stderr."""
-    handler = logging.StreamHandler()
+def set_up_logging(secrets: Iterable[str], out: TextIO | Printer) -> None:
+    """What goes wrong is written to ``out``."""
+    handler = logging.StreamHandler(out)
     handler.setFormatter(Masked(secrets))
     logging.basicConfig(handlers=[handler], level=logging.WARNING)
     # It warns of every client that offers a subprotocol; none of the providers has one.

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterable
 from io import StringIO
-from typing import Any, TextIO
+from typing import Any, Protocol
 
 from voxemu.events import (
     AgentFailed,
@@ -25,16 +25,22 @@ from voxemu.events import (
     Unrecognised,
 )
 from voxemu.fault import Fault
+from voxemu.server.printing import missing
 from voxemu.server.registry import Record
 
 CLOSE_NAMES = {1000: "normal", 1001: "going away", 1005: "no status", 1006: "the connection broke"}
 
 
-class News:
-    """``out`` gets it; when nobody reads it any more, there is silence and the calls go on."""
+class Out(Protocol):
+    def write(self, text: str, /) -> object:
+        """Holds nobody up."""
 
-    def __init__(self, out: TextIO, *, as_json: bool, wall: Callable[[], float] = time.time) -> None:
-        self._out: TextIO | None = out
+
+class News:
+    """``out`` gets it, a line at a time."""
+
+    def __init__(self, out: Out, *, as_json: bool, wall: Callable[[], float] = time.time) -> None:
+        self._out = out
         self._wall = wall
         self.as_json = as_json
 
@@ -105,14 +111,7 @@ class News:
         return time.strftime("%H:%M:%S", time.localtime(self._wall()))
 
     def _write(self, line: str) -> None:
-        if self._out is None:
-            return
-        try:
-            self._out.write(line + "\n")
-            self._out.flush()
-        except (OSError, ValueError):
-            # The reader has gone; whoever pipes us into `head` wants the calls to go on.
-            self._out = None
+        self._out.write(line + "\n")
 
 
 class Silence(News):
@@ -162,6 +161,12 @@ def telling(event: Event) -> str | None:
         case RecordingFailed(text=text):
             return f"RECORDING FAILED, the call goes on: {text}"
     return None
+
+
+def lost(count: int, *, as_json: bool) -> str:
+    """In place of lines that nobody took."""
+    text = missing(count)
+    return (_json({"type": "lines_lost", "lines": count, "text": text}) if as_json else f"emu: {text}") + "\n"
 
 
 def printable(text: str) -> str:

@@ -10,6 +10,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,8 @@ from voxemu.server.config import Config, load
 from voxemu.server.descriptors import raise_soft_limit
 from voxemu.server.logs import set_up_logging
 from voxemu.server.loops import new_loop
-from voxemu.server.news import News
+from voxemu.server.news import News, Out, lost
+from voxemu.server.printing import printing
 from voxemu.server.timing import Timing
 from voxemu.server.warming import warm_up
 
@@ -42,11 +44,9 @@ def serve(config_file: str | None, environ: Mapping[str, str], flags: Mapping[st
     """Runs until a signal. The exit code. Raises UsageError for what cannot be."""
     config = load(config_file, environ, flags)
     check_ahead(config)
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    set_up_logging(config.secrets())
     raise_soft_limit()
     with asyncio.Runner(loop_factory=new_loop) as runner:
-        return runner.run(_serve(config, News(sys.stdout, as_json=config.settings.json_lines)))
+        return runner.run(_serve(config))
 
 
 def check_ahead(config: Config) -> None:
@@ -83,37 +83,49 @@ def _check_agent(config: Config, source: str, name: str) -> None:
     raise SettingsError(f"{source}: {problems[0]}")
 
 
-async def _serve(config: Config, news: News) -> int:
+async def _serve(config: Config) -> int:
+    """Prints nothing by itself: whoever does not read what is said holds up no session and no signal."""
+    as_json = config.settings.json_lines
+    stop = asyncio.Event()
+    with (
+        stopped_by_signals(stop.set),
+        printing(sys.stdout, partial(lost, as_json=as_json)) as out,
+        printing(sys.stderr, partial(lost, as_json=False)) as err,
+    ):
+        set_up_logging(config.secrets(), err)
+        server = await _serve_until(stop, config, News(out, as_json=as_json))
+        if server.registry.codes and config.settings.fail_on == "finding":
+            tell_findings(server, err)
+            return FOUND
+    return 0
+
+
+async def _serve_until(stop: asyncio.Event, config: Config, news: News) -> Server:
     ready = Path(config.settings.ready_file) if config.settings.ready_file else None
     if ready is not None:
         # One that another run left behind would be believed.
         ready.unlink(missing_ok=True)
-    stop = asyncio.Event()
-    with stopped_by_signals(stop.set):
-        async with running(config, news) as (server, report):
+    async with running(config, news) as (server, report):
+        if ready is not None:
+            write_ready(ready, report)
+        news.listening(report, banner(server, report))
+        warming = asyncio.create_task(warm_up())
+        try:
+            await stop.wait()
+        finally:
+            warming.cancel()
             if ready is not None:
-                write_ready(ready, report)
-            news.listening(report, banner(server, report))
-            warming = asyncio.create_task(warm_up())
-            try:
-                await stop.wait()
-            finally:
-                warming.cancel()
-                if ready is not None:
-                    ready.unlink(missing_ok=True)
-    if server.registry.codes and config.settings.fail_on == "finding":
-        tell_findings(server)
-        return FOUND
-    return 0
+                ready.unlink(missing_ok=True)
+    return server
 
 
-def tell_findings(server: Server) -> None:
-    """On stderr, in a line, where there are any."""
+def tell_findings(server: Server, err: Out) -> None:
+    """In a line, where there are any."""
     found = server.registry.codes
     if found:
         what = "finding" if found.total() == 1 else "findings"
         codes = ", ".join(sorted(found))
-        sys.stderr.write(f"emu: {found.total()} {what}: {codes} (`emu explain CODE`)\n")
+        err.write(f"emu: {found.total()} {what}: {codes} (`emu explain CODE`)\n")
 
 
 @contextlib.asynccontextmanager

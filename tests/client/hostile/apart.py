@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.client.hostile.calls import HURRIED, KEY, PATIENT, Left, left_of, run_of, strays_since
+from tests.client.hostile.calls import KEY, Left, hurrying, left_of, run_of, strays_since
 from voxemu.provider import CallPlan
 from voxemu.wire import PROVIDERS
 from voxemu_client import calling
@@ -46,8 +46,7 @@ async def place_apart(peer: Any, folder: Path, **how: Any) -> Left:
 
 async def call(asked: dict[str, Any]) -> int:
     how = asked["how"]
-    patience = HURRIED if how.pop("hurried", False) else PATIENT
-    vars(calling)["Telephone"] = partial(Telephone, patience=patience)
+    vars(calling)["Telephone"] = partial(Telephone, patience=hurrying(how.pop("hurried", "")))
     before = asyncio.all_tasks()
     code = await run_of(PROVIDERS[asked["provider"]], CallPlan(asked["url"], KEY), Path(asked["folder"]), how)
     if strays := await strays_since(before):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tracemalloc
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -23,10 +23,10 @@ from voxemu_client.script import Script
 
 KEY = "sk-0123456789-of-the-user"
 SECRETS = (KEY, TICKET, TOKEN)
-PATIENT = Patience(connect=20.0, answer=20.0, again=0.01)
-HURRIED = Patience(connect=3.0, answer=0.6, again=0.01)
-# The second where it is the point that nothing comes. Whatever does come may take its time: a slow machine is
-# no hostile one.
+PATIENT = Patience(connect=20.0, answer=20.0, join=20.0, again=0.01)
+HURRY = 0.6
+# Seconds that one of those limits is set to where it is the point that nothing comes. Whatever does come may
+# take its time: a slow machine is no hostile one.
 LONGEST = 60.0
 # Seconds that a whole test may take on the slowest machine; whoever waits for ever is found out.
 
@@ -48,6 +48,11 @@ class Left:
         """The findings in the recording."""
         assert self.recording is not None
         return {line.fields["code"] for line in self.recording.timeline.lines if line.type == "finding_made"}
+
+
+def hurrying(limit: str) -> Patience:
+    """This limit of ``Patience`` is soon met, and no other; none for ""."""
+    return replace(PATIENT, **{limit: HURRY}) if limit else PATIENT
 
 
 def brief(provider: Provider, seconds: float = 0.1, **how: Any) -> Script:
@@ -79,12 +84,11 @@ async def place(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
-    hurried: bool = False,
+    hurried: str = "",
     **how: Any,
 ) -> Left:
-    """Places the call as ``emu client --record`` does, without the shell around it."""
-    patience = HURRIED if hurried else PATIENT
-    monkeypatch.setattr(calling, "Telephone", partial(Telephone, patience=patience))
+    """Places the call as ``emu client --record`` does, without the shell around it; see ``hurrying``."""
+    monkeypatch.setattr(calling, "Telephone", partial(Telephone, patience=hurrying(hurried)))
     before = asyncio.all_tasks()
     code = await run_of(villain.provider, CallPlan(villain.url, KEY), tmp_path, how)
     most = tracemalloc.get_traced_memory()[1]

@@ -101,6 +101,8 @@ LATE: dict[str, Reply] = {
     "has chunks that are none": bytes_of(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}"),
     "says gzip and is none": answer(200, "{}", "Content-Encoding: gzip"),
 }
+ENDLESS = (silence, drip, drip_body)
+# Those that nothing but a limit ends.
 OFF: dict[str, Reply] = {
     "HTML": answer(200, "<html>Sign in</html>", "Content-Type: text/html"),
     "an empty body": answer(200, ""),
@@ -144,7 +146,7 @@ async def test_an_upgrade_that_goes_wrong_is_told_in_time(
     reply: Reply, villain: Villain, placed: Place
 ) -> None:
     villain.upgrade = reply
-    left = await placed(hurried=True)
+    left = await placed(hurried="join" if reply in ENDLESS else "")
     assert left.code == UNREACHABLE
     assert left.err.startswith("emu client: ")
     assert left.err.count("\n") == 1
@@ -156,7 +158,7 @@ async def test_an_upgrade_that_goes_wrong_is_told_in_time(
 @pytest.mark.parametrize("reply", [*BROKEN.values(), *LATE.values()], ids=[*BROKEN, *LATE])
 async def test_a_start_that_goes_wrong_is_told_in_time(reply: Reply, villain: Villain, placed: Place) -> None:
     villain.start = reply
-    left = await placed(hurried=True)
+    left = await placed(hurried="answer" if reply in ENDLESS else "")
     assert left.code == UNREACHABLE
     assert left.err.startswith("emu client: ")
     assert left.err.count("\n") == 1

@@ -66,7 +66,7 @@ async def test_a_room_that_cannot_be_joined_is_told_in_time(
     reply: Reply, villain: Villain, placed: Place
 ) -> None:
     villain.upgrade = reply
-    left = await placed(villain, hurried=True)
+    left = await placed(villain, hurried="join")
     assert left.code == UNREACHABLE
     assert left.err.startswith("emu client: ")
     assert left.err.count("\n") == 1
@@ -164,7 +164,7 @@ async def test_a_room_that_says_what_no_room_would_is_left_in_time(
         await wire.gone()
 
     villain.act = act
-    left = await placed(villain, hurried=True)
+    left = await placed(villain, hurried="join")
     assert left.code == UNREACHABLE
     assert left.err.count("\n") == 1
     assert left.recording is None

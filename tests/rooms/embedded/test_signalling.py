@@ -16,6 +16,7 @@ from livekit.protocol import models, rtc
 
 from tests.rooms.house_of_rooms import Held, HouseOfRooms, embedded_house
 from voxemu.rooms.embedded.backend import EmbeddedBackend
+from voxemu.rooms.embedded.guest import CONNECT_LIMIT, SILENT_LIMIT
 
 pytestmark = pytest.mark.sockets
 
@@ -380,3 +381,42 @@ async def test_one_name_is_one_room(house: HouseOfRooms) -> None:
     await house.hold(room="mine")
     with pytest.raises(ConnectionLost, match="'mine' already"):
         await house.backend.open_room(house.held["mine"].plan)
+
+
+async def test_a_user_whose_media_never_connects_is_put_out_after_a_while_and_may_come_again(
+    http: aiohttp.ClientSession,
+    house: HouseOfRooms,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", "voxemu.rooms.embedded.room")
+    monkeypatch.setattr("voxemu.rooms.embedded.room.LOOK", 0.02)
+    held = await house.hold()
+    line = await join(http, house, held)
+    await line.hear()
+    (guest,) = (room.guest for room in rooms_of(house).values())
+    # Time passes.
+    guest._began -= CONNECT_LIMIT - 5.0
+    assert not guest.dead
+    guest._began -= 5.0
+    assert guest.dead
+    while (message := await line.ws.receive(timeout=60)).type is aiohttp.WSMsgType.BINARY:
+        pass
+    assert message.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
+    assert "nothing is heard of" in caplog.text
+    assert (await (await join(http, house, held)).hear()).HasField("join")
+
+
+async def test_a_user_whose_media_is_connected_may_stay_longer_than_that_takes(
+    http: aiohttp.ClientSession, house: HouseOfRooms
+) -> None:
+    held = await house.hold()
+    await (await join(http, house, held)).hear()
+    (guest,) = (room.guest for room in rooms_of(house).values())
+    guest._began -= 2 * CONNECT_LIMIT
+    media = guest._connections.primary
+    media.ice.heard_at = guest._loop.time()
+    guest.line_connected(media)
+    assert not guest.dead
+    media.ice.heard_at -= SILENT_LIMIT
+    assert guest.dead
