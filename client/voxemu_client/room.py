@@ -7,10 +7,12 @@ heard and seen there is the matter of ``room_ears``.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import re
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from voxemu.errors import ConnectionLost, Refused, UsageError
 from voxemu.events import Closed, Ponged
@@ -18,11 +20,16 @@ from voxemu.provider import Message, Target
 from voxemu.rooms.port import FRAME_SAMPLES, RATE
 from voxemu_client.room_ears import RoomEars
 
+if TYPE_CHECKING:
+    from livekit import rtc
+
 BROKEN = 1006
 CHUNK = FRAME_SAMPLES // 2 * 2
 # Bytes: the SDK takes 10 ms at a time where nothing is to be queued.
 REFUSAL = re.compile(r"\b(401|403|404|unauthorized|invalid token|not found|permissions?)\b", re.IGNORECASE)
 # In what the SDK says of a server that does not let somebody in.
+TAKEN_WAIT = 2.0
+# Seconds that somebody in the room may take to subscribe to the microphone.
 LEAVING = 5.0
 # Seconds that one step of leaving may take.
 
@@ -102,6 +109,23 @@ class RoomLine:
         except rtc.participant.PublishTrackError as error:
             raise ConnectionLost(f"{target.url} took no microphone: {error.message}") from error
         self._microphone = publication.sid
+        await self._be_heard(publication)
+
+    async def _be_heard(self, publication: rtc.LocalTrackPublication) -> None:
+        """Is silent until somebody has the microphone: what is said before there is a way for it is lost.
+
+        An agent that comes later is not waited for here; by then there is a way.
+        """
+        from livekit import rtc
+
+        silence = rtc.AudioFrame(bytes(CHUNK), RATE, 1, CHUNK // 2)
+        taken = asyncio.ensure_future(publication.wait_for_subscription())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(TAKEN_WAIT):
+                while not taken.done() and not self._over:
+                    await self._source.capture_frame(silence)
+                    await asyncio.wait([taken], timeout=CHUNK / 2 / RATE)
+        taken.cancel()
 
     # --- the socket ------------------------------------------------------------
 

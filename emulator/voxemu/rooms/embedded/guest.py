@@ -203,8 +203,6 @@ class Guest:
     def _answer(self, offer: rtc.SessionDescription) -> None:
         answer, changed = self._connections.answer(offer)
         self.say(answer)
-        for sid in self._publications.newly_heard():
-            self.say(rtc.SignalResponse(track_subscribed=rtc.TrackSubscribed(track_sid=sid)))
         if changed:
             self._host.guest_changed(self)
         if self._connections.wanting:
@@ -226,6 +224,10 @@ class Guest:
         if self._publications.is_microphone(packet.ssrc):
             filled = self._microphone.filled
             pcm = self._microphone.hear(packet)
+            if first := self._publications.first_heard():
+                # As on a livekit-server, where the agent has a track once packets of it have come: an app
+                # that waits for this loses nothing of what it says then.
+                self.say(rtc.SignalResponse(track_subscribed=rtc.TrackSubscribed(track_sid=first)))
             if pcm:
                 self._host.guest_heard(pcm, self._microphone.filled - filled)
 

@@ -97,11 +97,13 @@ class Publications:
         self._told.discard(sid)
         self._cids = {cid: known for cid, known in self._cids.items() if known != sid}
 
-    def newly_heard(self) -> list[str]:
-        """Audio tracks that are received now and were not before."""
-        found = [sid for sid in self._mids.values() if sid not in self._told and sid.startswith("TR_A")]
-        self._told.update(found)
-        return found
+    def first_heard(self) -> str:
+        """The sid of the microphone, when sound of it has come for the first time; else ""."""
+        sid = self.microphone
+        if sid in self._told:
+            return ""
+        self._told.add(sid)
+        return sid
 
     @property
     def microphone(self) -> str:
