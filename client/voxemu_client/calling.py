@@ -38,7 +38,7 @@ from voxemu_client.clips import load_clip
 from voxemu_client.dial import Outcome, Telephone
 from voxemu_client.judging import judged
 from voxemu_client.manners import Manners
-from voxemu_client.own_child import go_on_in_a_child
+from voxemu_client.own_child import hold_in_a_child
 from voxemu_client.reporting import failed, report, verdict_lines
 from voxemu_client.script import Script
 from voxemu_client.silence import Silence
@@ -100,9 +100,12 @@ def _by_scenario(options: Mapping[str, Any], key: str) -> _Run:
 
 
 def _placed(run: _Run, *, own_process: bool) -> int:
+    def hold() -> int:
+        return asyncio.run(run.run())
+
     if own_process and run.provider.media == "room":
-        go_on_in_a_child(run.provider.id, run.options["record"], as_json=run.options["as_json"])
-    return asyncio.run(run.run())
+        return hold_in_a_child(hold, run.provider.id, run.options["record"], as_json=run.options["as_json"])
+    return hold()
 
 
 def _key(options: Mapping[str, Any], key: str | None) -> str:

@@ -1,7 +1,8 @@
 """A call in a process of its own, for a library that takes down the process it runs in.
 
-LiveKit's SDK does: over what it cannot read its native part aborts, and no exception tells of it. So a call
-in a room goes on in a child, and this process stays to say what happened and to finish what was recorded.
+LiveKit's SDK does: over what it cannot read its native part aborts, and no exception tells of it; and when a
+thread of it calls into an interpreter that ends, that is an abort too. So a call in a room is held in a child
+that ends without ado, and this process stays to say what happened and to finish what was recorded.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
@@ -19,13 +21,12 @@ from voxemu.record.recovery import recover
 from voxemu_client.summary import UNREACHABLE
 
 
-def go_on_in_a_child(provider: str, record: str | None, *, as_json: bool) -> None:
-    """Returns in the child alone; this process waits for it, and ends as it does.
-
-    Where there is no way to do that the call stays here.
+def hold_in_a_child(hold: Callable[[], int], provider: str, record: str | None, *, as_json: bool) -> int:
+    """Both processes end with what ``hold`` answers, which is an exit code; an exception of it is raised in
+    the child. Where there is no way to have one the call is held here, and the answer returned.
     """
     if not hasattr(os, "fork"):
-        return
+        return hold()
     root = None if record is None else Path(record) / provider
     before = _recordings(root)
     sys.stdout.flush()
@@ -37,15 +38,17 @@ def go_on_in_a_child(provider: str, record: str | None, *, as_json: bool) -> Non
         # A terminal sends its signals to us; they are handed on, once.
         os.setpgid(0, 0)
         threading.Thread(target=_end_with_our_parent, args=(reading,), daemon=True).start()
-        return
-    os.close(reading)
-    code = _outcome(child)
-    if code < 0:
-        left = sorted(_recordings(root) - before)
-        _tell(provider, signal.Signals(-code).name, left, as_json=as_json)
-        code = UNREACHABLE
+        code = hold()
+    else:
+        os.close(reading)
+        code = _outcome(child)
+        if code < 0:
+            left = sorted(_recordings(root) - before)
+            _tell(provider, signal.Signals(-code).name, left, as_json=as_json)
+            code = UNREACHABLE
     sys.stdout.flush()
-    # Nothing of the call was ours, so there is nothing to put away.
+    sys.stderr.flush()
+    # Nothing of the call was the parent's, and the child has put away what was.
     os._exit(code)
 
 

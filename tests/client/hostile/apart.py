@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -56,4 +57,8 @@ async def call(asked: dict[str, Any]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(call(json.load(sys.stdin))))
+    code = asyncio.run(call(json.load(sys.stdin)))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # As a room call of the command does: the SDK's threads are not to meet an interpreter that ends.
+    os._exit(code)

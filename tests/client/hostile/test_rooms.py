@@ -33,6 +33,8 @@ pytestmark = pytest.mark.sockets
 PROVIDER = PROVIDERS["lyzr-livekit"]
 DONE, FAILED, UNREACHABLE, OFF_THE_PAGE = 0, 1, 3, 4
 
+SECOND = 48_000
+# Samples.
 Place = Callable[..., Awaitable[Left]]
 
 
@@ -203,13 +205,13 @@ async def test_a_library_that_takes_its_process_down_is_told_all_the_same(
 
 
 async def room_of(emu: Running) -> Any:
-    """The room of the call that is on its way, once its user is heard in it."""
+    """The room of the call that is on its way, once its user is heard: the first of that is no call yet."""
     rooms = emu.server.rooms
 
     def there() -> bool:
         embedded = rooms._embedded
         found: list[Any] = list(embedded.rooms.values()) if embedded is not None else []
-        return bool(found) and found[0].guest is not None and found[0].occupant._user_samples > 0
+        return bool(found) and found[0].guest is not None and found[0].occupant._user_samples > SECOND
 
     async with asyncio.timeout(60):
         while not there():  # noqa: ASYNC110
