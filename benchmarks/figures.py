@@ -82,6 +82,11 @@ def timeless(run: Run) -> Run:
     return {name: figure for name, figure in run.items() if name not in TIMES}
 
 
+def is_whole(run: Run | None) -> bool:
+    """Whether it counts, times and all."""
+    return run is not None and "late_p99" in run
+
+
 def too_full(run: Run) -> bool:
     return run["share"] > FULL
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import machine
-from benchmarks.figures import Run, fault_of, kept_from_core, timeless
+from benchmarks.figures import Run, fault_of, is_whole, kept_from_core, timeless
 from benchmarks.recorded import happened
 from benchmarks.servers import Contestant, baselines, ours, served
 from benchmarks.workload import Workload
@@ -80,7 +80,7 @@ class Repeats:
 
     def _counted(self, name: str, sessions: int) -> bool:
         runs = self.runs.get((name, sessions), [])
-        return sum(run is not None for run in runs) >= self.size.repeats
+        return sum(map(is_whole, runs)) >= self.size.repeats
 
     def measured(self, name: str, sessions: int, periods: int = 1) -> Run | None:
         """None for a repeat that says nothing. One that others slowed down has its work without its times."""

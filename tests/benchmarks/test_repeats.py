@@ -24,8 +24,8 @@ WELL: Run = {
 class Told(Repeats):
     """Repeats that are told what they measured."""
 
-    def __init__(self, folder: Path, *runs: Run, keep: bool = False) -> None:
-        super().__init__(Size(repeats=len(runs), spare=0), folder, keep=keep)
+    def __init__(self, folder: Path, *runs: Run, keep: bool = False, spare: int = 0) -> None:
+        super().__init__(Size(repeats=len(runs) - spare, spare=spare), folder, keep=keep)
         self._told = list(runs)
         self.asked: list[tuple[Any, ...]] = []
 
@@ -54,6 +54,13 @@ def test_a_repeat_that_went_otherwise_does_not_count_at_all(tmp_path: Path) -> N
     repeats = Told(tmp_path, WELL | {"received": 500, "without_core": 0.2})
     repeats.take_turns(("ours",), 200)
     assert repeats.runs["ours", 200] == [None]
+
+
+@pytest.mark.parametrize(("share", "runs"), [(0.01, 1), (0.2, 2)])
+def test_there_is_one_more_where_one_of_them_has_no_times(tmp_path: Path, share: float, runs: int) -> None:
+    repeats = Told(tmp_path, WELL | {"without_core": share}, WELL, spare=1)
+    repeats.take_turns(("ours",), 200)
+    assert len(repeats.runs["ours", 200]) == runs
 
 
 def test_who_asks_for_all_of_them_gets_all_of_them(tmp_path: Path) -> None:
