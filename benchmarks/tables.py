@@ -120,11 +120,11 @@ def _full(*runs: Sequence[Run | None]) -> str:
 
 def _times(at: Mapping[str, Sequence[Run | None]], over: str, under: str, figure: str) -> list[float]:
     """How much later the one was, repeat by repeat, in ms; where nobody kept a server from its core."""
-    timed = [
+    late, early = (
         [run if run is not None and figure in run else None for run in at.get(name, ())]
         for name in (over, under)
-    ]
-    return [1000 * (a - b) for a, b in paired(*timed, lambda run: run[figure])]
+    )
+    return [1000 * (a - b) for a, b in paired(late, early, lambda run: run[figure])]
 
 
 def _each(at: Mapping[str, Sequence[Run | None]], name: str, figure: str, factor: float) -> list[float]:
