@@ -56,7 +56,7 @@ class Bench(Repeats):
         self.rows += tables.many(self.runs, MANY)
 
     def barge_in(self) -> None:
-        self.take_turns(("script", "ours"), CROWD)
+        self.take_turns(("script", "ours"), CROWD, self.size.barge_ins)
         self.rows += tables.barge_in(self.runs, CROWD)
 
     def capacity(self) -> None:

@@ -14,6 +14,11 @@ ALIKE = 0.02
 FULL = 0.8
 # Of a core: beyond it a server's CPU says nothing about another's.
 
+WITHOUT = 0.05
+# Of the time. A server that others keep from its core for longer is late for no fault of its own.
+TIMES = ("late_p50", "late_p99", "late_p999", "late_max", "stop_p50", "stop_p99")
+# The figures that say nothing then.
+
 Run = dict[str, float]
 
 
@@ -63,6 +68,23 @@ def fault_of(run: Run) -> str | None:
         if abs(found - planned) > ALIKE * planned:
             return f"{found:.0f} {what}, not {planned:.0f}"
     return None
+
+
+def kept_from_core(run: Run) -> str | None:
+    """Why its times say nothing, though its work does; None where they do."""
+    if run["without_core"] <= WITHOUT:
+        return None
+    return f"its times: the server was kept from its core for {run['without_core']:.0%} of the time"
+
+
+def timeless(run: Run) -> Run:
+    """What remains of it."""
+    return {name: figure for name, figure in run.items() if name not in TIMES}
+
+
+def is_whole(run: Run | None) -> bool:
+    """Whether it counts, times and all."""
+    return run is not None and "late_p99" in run
 
 
 def too_full(run: Run) -> bool:

@@ -27,7 +27,7 @@ from random import Random
 from urllib.parse import urlsplit
 
 from benchmarks.line import Line, framed
-from benchmarks.machine import processor_seconds, resident
+from benchmarks.machine import processor_seconds, resident, seconds_without_core
 from benchmarks.workload import PTIME, Workload
 from voxemu.events import UserAudioSent
 from voxemu.provider import CallPlan, Message, Response, Role
@@ -181,10 +181,11 @@ def run(options: argparse.Namespace) -> dict[str, float]:
     crowd.stream(work.warm)
     crowd.begin_window()
     began, cpu, own = time.perf_counter(), processor_seconds(options.pid), time.process_time()
+    without = seconds_without_core(options.pid)
     frames = options.periods * work.frames
     crowd.stream(frames)
     wall, spent = time.perf_counter() - began, processor_seconds(options.pid) - cpu
-    own = time.process_time() - own
+    own, without = time.process_time() - own, seconds_without_core(options.pid) - without
     grown = resident(options.pid) - before
     for line in crowd.lines:
         line.judge()
@@ -199,6 +200,7 @@ def run(options: argparse.Namespace) -> dict[str, float]:
         "began": began,
         "cpu": spent,
         "share": spent / wall,
+        "without_core": without / wall,
         "sent": sum(line.sent for line in crowd.lines),
         "received": received,
         "expected": options.sessions * options.periods * work.spoken,

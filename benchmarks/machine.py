@@ -56,8 +56,17 @@ def cores() -> tuple[int | None, int | None]:
 
 def processor_seconds(pid: int) -> float:
     """User and system time of every thread, to the nanosecond."""
+    return _scheduled(pid, 0)
+
+
+def seconds_without_core(pid: int) -> float:
+    """For how long its threads could have run, and somebody else had their core."""
+    return _scheduled(pid, 1)
+
+
+def _scheduled(pid: int, column: int) -> float:
     tasks = Path(f"/proc/{pid}/task").iterdir()
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+    return sum(int((task / "schedstat").read_text().split()[column]) for task in tasks) / 1e9
 
 
 def resident(pid: int) -> int:

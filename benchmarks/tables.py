@@ -36,8 +36,8 @@ def few(runs: Runs, n: int) -> list[Row]:
 
 def many(runs: Runs, n: int) -> list[Row]:
     at = _at(runs, n)
-    lateness = paired(at.get("ours", ()), at.get("floor", ()), lambda run: 1000 * run["late_p99"])
-    tails = paired(at.get("ours", ()), at.get("ours, not recorded", ()), lambda run: 1000 * run["late_p999"])
+    lateness = _times(at, "ours", "floor", "late_p99")
+    tails = _times(at, "ours", "ours, not recorded", "late_p999")
     return [
         _ratio(at, "script", "bare", n),
         _ratio(at, "ours", "bare", n, "≤ 1.30"),
@@ -46,8 +46,8 @@ def many(runs: Runs, n: int) -> list[Row]:
         row(f"longest tick of all recorders, ms, N = {n}", _each(at, TICKING, "tick_max", 1000), "≤ 2"),
         row("  by the processor's clock, ms", _each(at, TICKING, "tick_cpu_max", 1000)),
         row("  longer than that, a second", _each(at, TICKING, "ticks_over", 1)),
-        row("  lateness p99.9 on less off, ms", [on - off for on, off in tails]),
-        row(f"lateness p99 less floor's, ms, N = {n}", [ours - floor for ours, floor in lateness], "≤ 2"),
+        row("  lateness p99.9 on less off, ms", tails),
+        row(f"lateness p99 less floor's, ms, N = {n}", lateness, "≤ 2", _full(at.get("ours", ()))),
         *(
             row(f"  lateness p99, ms: {name}", _each(at, name, "late_p99", 1000))
             for name in at
@@ -62,7 +62,12 @@ def barge_in(runs: Runs, n: int) -> list[Row]:
     at = _at(runs, n)
     what = f"confirming sample sent → last agent byte, p99, ms, N = {n}"
     return [
-        row(f"{what}: {name}", _each(at, name, "stop_p99", 1000), "≤ 5" if name == "ours" else "")
+        row(
+            f"{what}: {name}",
+            _each(at, name, "stop_p99", 1000),
+            "≤ 5" if name == "ours" else "",
+            _full(at.get(name, ())),
+        )
         for name in ("script", "ours")
     ]
 
@@ -104,13 +109,22 @@ def _ratio(
     at: Mapping[str, Sequence[Run | None]], over: str, under: str, n: int, reach: str = "", *, what: str = ""
 ) -> Row:
     runs = at.get(over, ()), at.get(under, ())
-    full = [max(run["share"] for run in each if run is not None) for each in runs if any(each)]
-    remark = f"at {max(full):.0%} of a core, over 80 %" if any(map(_beyond, runs)) else ""
-    return row(f"CPU: {what or f'{over} ÷ {under}'}, N = {n}", ratios(*runs), reach, remark)
+    return row(f"CPU: {what or f'{over} ÷ {under}'}, N = {n}", ratios(*runs), reach, _full(*runs))
 
 
-def _beyond(runs: Sequence[Run | None]) -> bool:
-    return any(run is not None and too_full(run) for run in runs)
+def _full(*runs: Sequence[Run | None]) -> str:
+    """A remark, where one of them was at more of its core than says much."""
+    beyond = [run["share"] for each in runs for run in each if run is not None and too_full(run)]
+    return f"at {max(beyond):.0%} of a core, over 80 %" if beyond else ""
+
+
+def _times(at: Mapping[str, Sequence[Run | None]], over: str, under: str, figure: str) -> list[float]:
+    """How much later the one was, repeat by repeat, in ms; where nobody kept a server from its core."""
+    late, early = (
+        [run if run is not None and figure in run else None for run in at.get(name, ())]
+        for name in (over, under)
+    )
+    return [1000 * (a - b) for a, b in paired(late, early, lambda run: run[figure])]
 
 
 def _each(at: Mapping[str, Sequence[Run | None]], name: str, figure: str, factor: float) -> list[float]:

@@ -7,7 +7,18 @@ from typing import Any
 
 import pytest
 
-from benchmarks.figures import fault_of, markdown, paired, ratios, row, spread, told, too_full
+from benchmarks.figures import (
+    fault_of,
+    kept_from_core,
+    markdown,
+    paired,
+    ratios,
+    row,
+    spread,
+    timeless,
+    told,
+    too_full,
+)
 
 
 def run(**more: Any) -> dict[str, float]:
@@ -76,6 +87,17 @@ def test_the_work_of_a_session_counts_whatever_their_number() -> None:
 def test_beyond_four_fifths_of_a_core_a_server_is_too_full() -> None:
     assert too_full(run(share=0.81))
     assert not too_full(run(share=0.8))
+
+
+def test_a_server_that_others_kept_from_its_core_was_late_for_no_fault_of_its_own() -> None:
+    assert kept_from_core(run(without_core=0.05)) is None
+    why = "its times: the server was kept from its core for 12% of the time"
+    assert kept_from_core(run(without_core=0.12)) == why
+
+
+def test_what_it_worked_counts_all_the_same() -> None:
+    left = timeless(run(late_p99=0.3, stop_p99=0.2))
+    assert left == run()
 
 
 def test_a_row_tells_its_spread_and_what_is_to_be_reached() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks import machine, tables
 from benchmarks.bench import Bench, page
 from benchmarks.capacity import Held
-from benchmarks.figures import Row, row
+from benchmarks.figures import Row, row, timeless
 from benchmarks.repeats import Size
 
 
@@ -39,6 +39,23 @@ def test_lateness_is_shown_less_the_floors_of_the_same_repeat() -> None:
     }
     found = by_name(tables.many(runs, 400))["lateness p99 less floor's, ms, N = 400"]
     assert (round(found.low, 6), round(found.high, 6)) == (1.0, 3.0)
+
+
+def test_lateness_is_compared_where_both_have_it() -> None:
+    runs = {
+        ("ours", 400): [timeless(run()), run(late_p99=0.009)],
+        ("floor", 400): [run(late_p99=0.001), run(late_p99=0.008)],
+    }
+    found = by_name(tables.many(runs, 400))["lateness p99 less floor's, ms, N = 400"]
+    assert found.repeats == 1
+
+
+def test_a_barge_in_at_a_full_core_says_so() -> None:
+    runs = {("ours", 200): [run(), run(share=0.97)], ("script", 200): [run()]}
+    found = by_name(tables.barge_in(runs, 200))
+    what = "confirming sample sent → last agent byte, p99, ms, N = 200"
+    assert found[f"{what}: ours"].remark == "at 97% of a core, over 80 %"
+    assert found[f"{what}: script"].remark == ""
 
 
 def test_without_a_floor_there_is_no_figure_for_it() -> None:

@@ -64,6 +64,23 @@ def test_the_plan_counts_the_turns_and_barge_ins_that_happen(number: int, sent: 
     assert {name: count for name, count in expected.items() if count} == met
 
 
+@every_provider
+def test_every_barge_in_is_confirmed_by_the_frame_that_the_generator_takes_for_it(provider: Provider) -> None:
+    for number in range(0, 200, 20):
+        engine, frames = session(provider, QUICK), QUICK.talk(provider.format.rate)
+        engine.receive(Opened(), 0.0)
+        for frame in range(QUICK.warm + QUICK.frames):
+            # Sessions begin at different places of the 20 ms.
+            now = frame * PTIME + number / 20_000
+            while (due := engine.deadline) is not None and due <= now:
+                engine.advance(due)
+            at = QUICK.at(number, frame)
+            said = engine.receive(UserAudioSent(frames[at], None), now)
+            confirmed = [n for n, event in enumerate(said) if isinstance(event, BargedIn)]
+            assert bool(confirmed) == (at == CONFIRM - 1 and frame >= QUICK.quiet(number) + QUICK.frames)
+            assert not any(isinstance(event, AgentAudioSent) for n in confirmed for event in said[n:])
+
+
 @pytest.mark.parametrize("work", [QUICK, Workload()])
 def test_an_agent_that_is_to_sound_when_a_session_is_warm_has_been_asked(work: Workload) -> None:
     for number in range(200):
