@@ -332,9 +332,10 @@ class _Run:
             return INTERRUPTED, "interrupted"
         if error is not None:
             code = {RemoteProtocolError: OFF_THE_PAGE, RecordingError: USAGE}.get(type(error), UNREACHABLE)
+            said = [str(error), *getattr(error, "__notes__", ())]
             if isinstance(error, Refused) and not self._plan.key:
-                return code, f"{error}; no key was given (--key, --key-file or EMU_KEY)"
-            return code, str(error)
+                said.append("no key was given (--key, --key-file or EMU_KEY)")
+            return code, "; ".join(said)
         if self._scenario is not None:
             return verdict(outcomes, self._script, failed(verdicts), has_verdicts=True)
         return verdict(outcomes, self._script)

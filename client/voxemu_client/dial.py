@@ -25,7 +25,7 @@ from voxemu.drive.clock import Clock, RunningClock
 from voxemu.drive.pump import Pump, PumpLimits
 from voxemu.drive.websocket import AiohttpSocket, Socket
 from voxemu.engine import Tap, Tapped
-from voxemu.errors import ConnectionLost, RecordingError, Refused, RemoteProtocolError
+from voxemu.errors import ConnectionLost, RecordingError, Refused, RemoteProtocolError, VoxemuError
 from voxemu.events import Closed, EndAsked, Event, FindingMade, TokenPresented
 from voxemu.lint import PeerLinter
 from voxemu.provider import CallPlan, Provider, Request, Response, Role, Target
@@ -172,8 +172,9 @@ class Telephone:
     async def call(self, script: Script, *, reconnect: int = 0) -> list[Outcome]:
         """Every call that it took, the last one last; after a lost line at most ``reconnect`` new sessions.
 
-        Raises Refused, ConnectionLost, RemoteProtocolError, UsageError, RecordingError for the first one; a
-        later one that cannot be placed counts as one of the ``reconnect``.
+        Raises Refused, ConnectionLost, RemoteProtocolError, UsageError, RecordingError for the first one,
+        with notes where what was begun could not be ended. A later one that cannot be placed counts as one
+        of the ``reconnect``.
         """
         outcomes = [await self._place(script)]
         wait = self._patience.again
@@ -202,10 +203,8 @@ class Telephone:
             request = self._provider.ask(self._plan)
             response = None if request is None else await self._ask(http, request)
             target = self._provider.reach(self._plan, response)
-            if self._check is not None:
-                self._check(target.url)
             self._mask.learn(_secrets(self._plan, target))
-            self._judge(target)
+            await self._must_be_allowed(http, target)
             caller = Caller(self._provider, target, script)
             line = self._in_room if self._provider.media == "room" else self._on_websocket
             async with line(http, target) as socket:
@@ -213,6 +212,17 @@ class Telephone:
             if isinstance(socket, RoomLine):
                 caller.account.errors += socket.troubles
             return outcome
+
+    async def _must_be_allowed(self, http: aiohttp.ClientSession, target: Target) -> None:
+        """Raises Refused, and what ``check`` does; the session that was started is ended then."""
+        try:
+            if self._check is not None:
+                self._check(target.url)
+            self._judge(target)
+        except VoxemuError as error:
+            if trouble := await self._ender(http, target)():
+                error.add_note(trouble)
+            raise
 
     def _judge(self, target: Target) -> None:
         """Raises Refused for a call that would go on without the TLS that it began with."""

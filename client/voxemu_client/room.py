@@ -63,12 +63,20 @@ async def enter(target: Target, end: End, *, seconds: float) -> RoomLine:
         async with asyncio.timeout(seconds):
             await line.join(target)
     except TimeoutError as error:
-        await line.close(1000, "")
-        raise ConnectionLost(f"{target.url} did not let us into the room within {seconds:g} s") from error
-    except BaseException:
-        await line.close(1000, "")
+        late = ConnectionLost(f"{target.url} did not let us into the room within {seconds:g} s")
+        await _give_up(line, late)
+        raise late from error
+    except BaseException as error:
+        await _give_up(line, error)
         raise
     return line
+
+
+async def _give_up(line: RoomLine, over: BaseException) -> None:
+    """Notes of the error say what went wrong on the way out."""
+    await line.close(1000, "")
+    for trouble in line.troubles:
+        over.add_note(trouble)
 
 
 class RoomLine:

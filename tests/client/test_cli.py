@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
 import os
@@ -18,11 +17,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests.client.beside import emulator_beside
 from tests.server.conftest import QUICK
 from voxemu.record import Recording
-from voxemu.server.config import load
-from voxemu.server.news import News
-from voxemu.server.run import running
 from voxemu_client import calling, cli, devices
 from voxemu_client.script import Script
 from voxemu_client.silence import CONTINUOUS, Silence
@@ -49,24 +46,8 @@ def emu(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    """An emulator in a thread of its own, so that the command line has this one."""
-    config = load(None, {**QUICK, "EMU_DIALOGUE__HANGOVER": "0.2"}, {"port": "0", "agent": "tone:440:0.3"})
-    loop, listening, stop = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
-    report: dict[str, Any] = {}
-
-    async def serve() -> None:
-        async with running(config, News(io.StringIO(), as_json=True)) as (_, said):
-            report.update(said)
-            listening.set()
-            await stop.wait()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
-    thread.start()
-    assert listening.wait(10)
-    yield report["url"]
-    loop.call_soon_threadsafe(stop.set)
-    thread.join(10)
-    loop.close()
+    with emulator_beside({**QUICK, "EMU_DIALOGUE__HANGOVER": "0.2"}, agent="tone:440:0.3") as url:
+        yield url
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import io
 import os
 import signal
 import sys
@@ -19,13 +17,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.client.beside import emulator_beside
 from tests.needs import lack
 from tests.server.conftest import QUICK
 from voxemu import prompts
 from voxemu.audio import resample
-from voxemu.server.config import load
-from voxemu.server.news import News
-from voxemu.server.run import running
 from voxemu_client import cli
 
 pytestmark = [pytest.mark.sockets, pytest.mark.timeout(300)]
@@ -95,26 +91,10 @@ def hardware(monkeypatch: pytest.MonkeyPatch) -> Hardware:
 
 @pytest.fixture
 def url() -> Iterator[str]:
-    """An emulator with embedded rooms in a thread of its own, so that the command line has this one."""
     if find_spec("livekit") is None:
         lack("the package livekit is not installed", "pip install voxemu[livekit]")
-    config = load(None, QUICK, {"port": "0", "agent": "echo", "livekit": "embedded"})
-    loop, listening, stop = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
-    report: dict[str, Any] = {}
-
-    async def serve() -> None:
-        async with running(config, News(io.StringIO(), as_json=True)) as (_, said):
-            report.update(said)
-            listening.set()
-            await stop.wait()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
-    thread.start()
-    assert listening.wait(PATIENCE)
-    yield report["url"]
-    loop.call_soon_threadsafe(stop.set)
-    thread.join(PATIENCE)
-    loop.close()
+    with emulator_beside(QUICK, agent="echo", livekit="embedded") as url:
+        yield url
 
 
 def test_a_user_speaks_into_the_microphone_and_hears_the_room_from_the_loudspeaker(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import socket
 import ssl
+from contextlib import ExitStack
 
 import pytest
 
-from tests.hostile.conftest import House
+from tests.hostile.conftest import SERVED, House
 from tests.hostile.lines import KEY, PATIENCE, UPGRADE, Target, request
+from tests.hostile.test_http import counted
 from voxemu.wire import PROVIDERS
 
 pytestmark = pytest.mark.sockets
@@ -56,6 +58,18 @@ def test_a_line_that_breaks_within_tls(house: House, target: Target) -> None:
             line.sendall(request("POST", "/session/start", ["Content-Length: 100"], b"{"))
             # Without a word of TLS, and without a FIN's good manners: the rest of the request never comes.
             line.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize("provider", SERVED)
+def test_handshakes_that_do_not_come_keep_nobody_out(house: House, target: Target, provider: str) -> None:
+    before = counted(target, "connections")
+    with ExitStack() as stack:
+        for _ in range(80):
+            stack.enter_context(Target(house.tls).line()).send(HELLO[:20])
+        assert asked_over_tls(house, "localhost", request()).split()[1] == b"200"
+        target.talk(provider)
+        # They are connections, and idle ones.
+        assert counted(target, "connections") > before
 
 
 VENDORS = [(name, host) for name, provider in PROVIDERS.items() for host in provider.hosts]

@@ -237,6 +237,31 @@ async def test_a_wall_clock_that_jumps_moves_nothing(start: Start, provider: str
     await phone.ws.close()
 
 
+# --- connections --------------------------------------------------------------------------------------------
+
+
+async def test_where_every_connection_is_a_session_a_new_one_is_told_503_and_the_sessions_go_on(
+    start: Start,
+) -> None:
+    emu = await start("[limits]\nconnections = 2")
+    phones = [await dial(emu.client, "lokutor", emu.url) for _ in range(2)]
+    for phone in phones:
+        await phone.hear(SessionStarted)
+    host, _, port = emu.url.removeprefix("http://").rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    # It asks nothing: a connection that finds no room does not get so far.
+    head, _, body = (await reader.read()).decode().partition("\r\n\r\n")
+    writer.close()
+    assert head.startswith("HTTP/1.1 503 ")
+    assert "\r\nRetry-After: " in head
+    assert "all connections of this server are in use" in body
+    assert "limit reached: connections 2" in emu.out.getvalue()
+    for phone in phones:
+        await phone.speak()
+        await phone.hear(AgentAudioSent)
+        await phone.ws.close()
+
+
 # --- what the machine carries -------------------------------------------------------------------------------
 
 

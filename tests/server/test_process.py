@@ -260,6 +260,22 @@ def test_a_signal_ends_a_server_whose_output_nobody_reads(
     assert process.returncode == 1
 
 
+CLOSED = """
+import os, sys
+os.closerange(0, 2)
+os.execv(sys.executable, [sys.executable, "-m", "voxemu.cli", *sys.argv[1:]])
+"""
+
+
+def test_a_server_that_is_started_without_stdin_and_stdout_serves(tmp_path: Path) -> None:
+    with programs(tmp_path, "-c", CLOSED) as start:
+        process = start("serve", "--port", "0", "--ready-file", "ready.json")
+        report = ready(tmp_path / "ready.json")
+        refuse(report, 1)
+        process.send_signal(signal.SIGTERM)
+        assert said(process) == (0, "", "")
+
+
 def test_a_server_whose_reader_has_gone_serves_on_and_says_nothing_of_it(emu: Start, tmp_path: Path) -> None:
     process = emu("serve", "--port", "0", "--ready-file", "ready.json")
     report = ready(tmp_path / "ready.json")

@@ -99,11 +99,15 @@ class Listener:
             self._pause = self._loop.call_later(BREATH, self._watch)
 
     async def _take(self, line: socket.socket) -> None:
+        connection = self._made()
         try:
             line.setblocking(False)
+            if self._context is not None:
+                connection.arrives(line)
             await self._loop.connect_accepted_socket(
-                self._made, line, ssl=self._context, ssl_handshake_timeout=self._patience
+                lambda: connection, line, ssl=self._context, ssl_handshake_timeout=self._patience
             )
         except OSError:
             # Gone already, or no TLS that could be agreed on; ssl's errors are of this kind, too.
+            self._connections.left(connection)
             line.close()

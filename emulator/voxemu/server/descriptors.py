@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from typing import Any
 
 OWN = 128
 # For what is open beside connections: the log, the loop, listening sockets, files that are read for a moment.
 A_RECORDING = 4
 # Files that one recording holds open, generously.
+
+
+def fill_standard_files() -> None:
+    """Opens /dev/null for those of the first three that whoever started us has closed (`>&-`): else a socket
+    would be given such a number, and what is printed would go into a call."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest that is free, so this one.
+            os.open(os.devnull, os.O_RDWR)
 
 
 def raise_soft_limit() -> None:

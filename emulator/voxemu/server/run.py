@@ -26,7 +26,7 @@ from voxemu.server.accepting import Listener
 from voxemu.server.addresses import bound_socket, tls_context, url_of
 from voxemu.server.app import Server, build
 from voxemu.server.config import Config, load
-from voxemu.server.descriptors import raise_soft_limit
+from voxemu.server.descriptors import fill_standard_files, raise_soft_limit
 from voxemu.server.logs import set_up_logging
 from voxemu.server.loops import new_loop
 from voxemu.server.news import News, Out, lost
@@ -44,6 +44,7 @@ def serve(config_file: str | None, environ: Mapping[str, str], flags: Mapping[st
     """Runs until a signal. The exit code. Raises UsageError for what cannot be."""
     config = load(config_file, environ, flags)
     check_ahead(config)
+    fill_standard_files()
     raise_soft_limit()
     with asyncio.Runner(loop_factory=new_loop) as runner:
         return runner.run(_serve(config))

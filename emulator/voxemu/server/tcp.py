@@ -1,7 +1,8 @@
 """The connections of this server: how many there are, how long one may dally, and who makes way.
 
-A connection is busy while a request of it is answered or its websocket is a session, and idle otherwise. When
-there are too many, the one that has been idle longest goes; only when all are busy is a new one turned away.
+A connection is busy while a request of it is answered or its websocket is a session, and idle otherwise, also
+while it has yet to agree on TLS. When there are too many, the one that has been idle longest goes; only when
+all are busy is a new one turned away.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 import json
 import socket
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, cast
 
 from aiohttp import web
@@ -84,7 +86,7 @@ class TcpConnections:
 class TcpConnection(web.RequestHandler):
     """aiohttp's; besides, it is counted, has so long for a request's head, and says errors as JSON."""
 
-    __slots__ = ("_connections", "_heard", "_patience")
+    __slots__ = ("_connections", "_heard", "_line", "_patience")
 
     def __init__(self, connections: TcpConnections, server: web.Server, loop: Any, **settings: Any) -> None:
         super().__init__(server, loop=loop, access_log=cast(Any, None), **settings)
@@ -92,9 +94,17 @@ class TcpConnection(web.RequestHandler):
         self._heard = False
         # Whether anything came since it is idle.
         self._patience: asyncio.TimerHandle | None = None
+        self._line: socket.socket | None = None
+        # While TLS is agreed on.
+
+    def arrives(self, line: socket.socket) -> None:
+        """It takes up room from now on, though it is not made until TLS is agreed on."""
+        self._line = line
+        self._connections.came(self)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        self._line = None
         line = transport.get_extra_info("socket")
         if line is not None:
             line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SENDING)
@@ -156,12 +166,18 @@ class TcpConnection(web.RequestHandler):
     def turn_away(self) -> None:
         if self.transport is not None:
             self.transport.write(_raw(503, "all connections of this server are in use; try again"))
-        self.force_close()
+            self.force_close()
+        else:
+            self.drop()
 
     def drop(self) -> None:
         transport = self.transport
         if transport is not None:
             transport.abort()
+        elif self._line is not None:
+            # The loop has it in hand; it finds the end of it and gives up.
+            with suppress(OSError):
+                self._line.shutdown(socket.SHUT_RDWR)
         self.force_close()
 
     # --- what is no HTTP ----------------------------------------------------------------------------------

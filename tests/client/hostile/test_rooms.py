@@ -14,17 +14,19 @@ import pytest
 
 from tests.client.conftest import Serve
 from tests.client.hostile.apart import place_apart
-from tests.client.hostile.calls import KEY, Left
+from tests.client.hostile.calls import KEY, Left, brief
 from tests.client.hostile.test_handshakes import BROKEN
-from tests.client.hostile.villain import TOKEN, Reply, Villain, Wire
+from tests.client.hostile.villain import TOKEN, Reply, Villain, Wire, answer
 from tests.client.test_room import rooms_are_gone, starting
 from tests.programs import Start as StartProgram
 from tests.programs import ended as has_ended
 from tests.programs import programs
 from tests.server.conftest import Running, Start
-from voxemu.provider import Provider
+from voxemu.errors import UsageError
+from voxemu.provider import CallPlan, Provider
 from voxemu.record import Recording
 from voxemu.wire import PROVIDERS
+from voxemu_client.dial import Telephone
 
 rtc_protocol = pytest.importorskip("livekit.protocol.rtc")
 models = pytest.importorskip("livekit.protocol.models")
@@ -74,6 +76,27 @@ async def test_a_room_that_cannot_be_joined_is_told_in_time(
     assert left.err.count("\n") == 1
     assert left.recording is None
     assert ended(villain) == 1
+
+
+async def test_a_session_in_a_room_that_the_checks_turn_down_is_ended(villain: Villain) -> None:
+    def check(url: str) -> None:
+        raise UsageError(f"{url} is not to be called")
+
+    telephone = Telephone(PROVIDER, CallPlan(villain.url, KEY), check=check)
+    with pytest.raises(UsageError, match="is not to be called"):
+        await telephone.call(brief(PROVIDER))
+    assert ended(villain) == 1
+
+
+async def test_a_session_that_could_not_be_ended_either_is_told(villain: Villain, placed: Place) -> None:
+    async def start(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        said = answer(500, "{}") if ended(villain) else answer(200, villain.started())
+        await said(reader, writer)
+
+    villain.start, villain.upgrade = start, answer(404, "")
+    left = await placed(villain)
+    assert (left.code, left.err.count("\n")) == (UNREACHABLE, 1)
+    assert f"POST {villain.url}/v1/sessions/end answered 500" in left.err
 
 
 def ended(villain: Villain) -> int:

@@ -11,7 +11,8 @@ import pytest
 import trustme
 
 from tests.client.hostile.calls import greeted, spoken
-from tests.client.hostile.villain import TICKET, TOKEN, Villain, Wire, answer
+from tests.client.hostile.test_handshakes import hang_up
+from tests.client.hostile.villain import TICKET, TOKEN, Reply, Villain, Wire, answer
 from tests.programs import Start, ended, programs
 from voxemu.provider import Provider
 from voxemu.wire import ON_SOCKETS, PROVIDERS
@@ -80,18 +81,31 @@ def villainous(provider: Provider, context: ssl.SSLContext | None = None) -> Vil
 ASKING = [name for name, provider in PROVIDERS.items() if Villain(provider).asks_first]
 
 
+# Name: what a start request over TLS is answered, and what is said of it.
+AWAY: dict[str, tuple[Callable[[Villain], Reply], str]] = {
+    "with a URL": (
+        lambda plain: answer(200, plain.started(), "Content-Type: application/json"),
+        "--insecure lets it",
+    ),
+    "with a redirect": (
+        lambda plain: answer(307, "", f"Location: {plain.url}/session/start"),
+        "answered 307",
+    ),
+}
+
+
 @pytest.mark.parametrize("provider", ASKING)
+@pytest.mark.parametrize(("reply", "text"), AWAY.values(), ids=AWAY)
 async def test_a_call_that_began_with_tls_does_not_go_on_without(
-    provider: str, authority: trustme.CA, client: Client
+    reply: Callable[[Villain], Reply], text: str, provider: str, authority: trustme.CA, client: Client
 ) -> None:
-    """Real TLS, and a start request that is answered with a URL without it."""
     plain, secure = Villain(PROVIDERS[provider]), Villain(PROVIDERS[provider])
     secure.tls = speaking_tls(authority, "127.0.0.1")
     async with plain.serving(), secure.serving():
-        secure.start = answer(200, plain.started(), "Content-Type: application/json")
+        secure.start = reply(plain)
         code, _, err = await client(secure.url, provider)
-    assert (code, err.count("\n"), "--insecure lets it" in err) == (UNREACHABLE, 1, True)
-    assert (plain.asked, len(secure.asked)) == ([], 1)
+    assert (code, err.count("\n"), text in err) == (UNREACHABLE, 1, True)
+    assert plain.asked == []
 
 
 @pytest.mark.parametrize("provider", [name for name in ASKING if name in ON_SOCKETS])
@@ -140,14 +154,29 @@ async def test_a_server_that_speaks_no_tls_is_told(provider: str, client: Client
     assert villain.asked == []
 
 
-@pytest.mark.parametrize("provider", ASKING)
-async def test_a_redirect_away_from_tls_is_not_followed(
-    provider: str, authority: trustme.CA, client: Client
+# What the end of a session is answered, and what is said of it.
+ENDS: dict[str, tuple[Reply, str]] = {
+    "well": (answer(200, "{}"), ""),
+    "badly": (answer(500, "{}"), "POST {url}/v1/sessions/end answered 500"),
+    "not at all": (hang_up, "the session could not be ended: {url}/v1/sessions/end broke the connection"),
+}
+
+
+@pytest.mark.parametrize(("reply", "text"), ENDS.values(), ids=ENDS)
+async def test_a_session_in_a_room_that_is_not_gone_to_is_ended(
+    reply: Reply, text: str, authority: trustme.CA, client: Client
 ) -> None:
-    plain, secure = Villain(PROVIDERS[provider]), Villain(PROVIDERS[provider])
+    plain, secure = Villain(PROVIDERS["lyzr-livekit"]), Villain(PROVIDERS["lyzr-livekit"])
     secure.tls = speaking_tls(authority, "127.0.0.1")
+
+    async def start(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        begins = secure.asked[-1].startswith(b"POST /v1/sessions/start ")
+        said = answer(200, plain.started(), "Content-Type: application/json")
+        await (said if begins else reply)(reader, writer)
+
     async with plain.serving(), secure.serving():
-        secure.start = answer(307, "", f"Location: {plain.url}/session/start")
-        code, _, err = await client(secure.url, provider)
-    assert (code, err.count("\n")) == (UNREACHABLE, 1)
-    assert plain.asked == []
+        secure.start = start
+        code, _, err = await client(secure.url, "lyzr-livekit")
+    assert (code, err.count("\n"), "--insecure lets it" in err) == (UNREACHABLE, 1, True)
+    assert text.format(url=secure.url) in err
+    assert [head.split()[1] for head in secure.asked] == [b"/v1/sessions/start", b"/v1/sessions/end"]
