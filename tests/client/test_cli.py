@@ -98,6 +98,12 @@ def yes(tmp_path: Path) -> str:
             "leave --voice, --max-context out",
         ),
         (["--key", "a", "--key-file", "b"], "not both"),
+        (["--key-file", "gone"], "--key-file gone cannot be read: No such file or directory\n"),
+        (
+            ["--provider", "lyzr-livekit", "--agent-config", "gone"],
+            "gone cannot be read: No such file or directory\n",
+        ),
+        (["--agent", "script:calls/a.toml"], "start it with `emu serve --agent script:calls/a.toml`"),
         (["--key-file", "gone.key"], "gone.key cannot be read"),
         (["--reconnect", "-1"], "--reconnect"),
         (["--nonsense"], "--nonsense"),
@@ -203,7 +209,17 @@ def test_a_barge_in_that_never_came_is_exit_code_1(emu: Run, url: str, yes: str)
 def test_no_server_is_exit_code_3(emu: Run) -> None:
     code, out, err = emu("--url", "http://127.0.0.1:1")
     assert (code, out) == (3, "")
-    assert "is the server running? `emu serve` starts one" in err
+    assert err.endswith(
+        "127.0.0.1:1/ws/agent cannot be reached (Connection refused); "
+        "is the server running? `emu serve` starts one\n"
+    )
+
+
+@pytest.mark.sockets
+def test_nobody_is_sent_to_emu_serve_for_a_server_elsewhere(emu: Run) -> None:
+    code, _, err = emu("--url", "http://voice.invalid")
+    assert code == 3
+    assert err.endswith("); is the address right, and the server running?\n")
 
 
 @pytest.mark.sockets

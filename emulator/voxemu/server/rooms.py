@@ -88,7 +88,7 @@ class Rooms:
             try:
                 await self.backend()
             except ConnectionLost as error:
-                raise SettingsError(f"livekit: {error}") from error
+                raise SettingsError(str(error)) from error
 
     async def _chosen(self) -> Choice:
         if self._clock in CLOCKS:
