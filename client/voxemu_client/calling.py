@@ -112,6 +112,14 @@ def _key(options: Mapping[str, Any], key: str | None) -> str:
     return LOCAL_KEY if urlsplit(options["url"]).hostname in LOOPBACK else ""
 
 
+def _about_the_key(error: VoxemuError, key: str) -> str:
+    """Where a refusal may be for want of one."""
+    if not isinstance(error, Refused):
+        return ""
+    is_for_it = not key or (key == LOCAL_KEY and error.status in (401, 403))
+    return " (no key was given: --key, --key-file or EMU_KEY)" if is_for_it else ""
+
+
 def _refuse_to_choose_files(agent: str) -> None:
     """Raises UsageError for an agent that no client can ask for: there it is an id like any other."""
     if agent.startswith(("script:", "replay:")):
@@ -340,9 +348,7 @@ class _Run:
             return INTERRUPTED, "interrupted"
         if error is not None:
             code = {RemoteProtocolError: OFF_THE_PAGE, RecordingError: USAGE}.get(type(error), UNREACHABLE)
-            if isinstance(error, Refused) and not self._plan.key:
-                return code, f"{error}; no key was given (--key, --key-file or EMU_KEY)"
-            return code, str(error)
+            return code, f"{error}{_about_the_key(error, self._plan.key)}"
         if self._scenario is not None:
             return verdict(outcomes, self._script, failed(verdicts), has_verdicts=True)
         return verdict(outcomes, self._script)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import json
 import os
@@ -47,10 +48,11 @@ def emu(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp
     return emu
 
 
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    """An emulator in a thread of its own, so that the command line has this one."""
-    config = load(None, {**QUICK, "EMU_DIALOGUE__HANGOVER": "0.2"}, {"port": "0", "agent": "tone:440:0.3"})
+@contextlib.contextmanager
+def emulator(**environ: str) -> Iterator[str]:
+    """The URL of one in a thread of its own, so that the command line has this one."""
+    environ = {**QUICK, "EMU_DIALOGUE__HANGOVER": "0.2", **environ}
+    config = load(None, environ, {"port": "0", "agent": "tone:440:0.3"})
     loop, listening, stop = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
     report: dict[str, Any] = {}
 
@@ -67,6 +69,18 @@ def url() -> Iterator[str]:
     loop.call_soon_threadsafe(stop.set)
     thread.join(10)
     loop.close()
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with emulator() as found:
+        yield found
+
+
+@pytest.fixture
+def locked() -> Iterator[str]:
+    with emulator(EMU_KEYS="k-1") as found:
+        yield found
 
 
 @pytest.fixture
@@ -235,6 +249,13 @@ def test_without_a_key_a_refusal_says_so(emu: Run, url: str) -> None:
     assert code == 3
     assert "401" in err
     assert "no key was given" in err
+
+
+@pytest.mark.sockets
+def test_a_server_with_keys_of_its_own_says_that_none_was_given(emu: Run, locked: str) -> None:
+    code, _, err = emu("--url", locked)
+    assert code == 3
+    assert err.endswith("is the key right? (no key was given: --key, --key-file or EMU_KEY)\n")
 
 
 @pytest.mark.sockets
