@@ -39,7 +39,7 @@ bench-check: setup  ## whether it takes more instructions than it did (valgrind)
 
 minutes ?= 10
 sessions ?= 100
-soak: setup  ## hundred callers without manners for ten minutes (minutes=1 sessions=30)
+soak: setup  ## a hundred callers without manners for ten minutes (minutes=1 sessions=30)
 	@$(bin)/python -m benchmarks.soak --minutes $(minutes) --sessions $(sessions)
 
 seconds ?= 600

@@ -38,6 +38,16 @@ def test_a_mistyped_kind_is_told_the_nearest() -> None:
         fault_of({"kind": "late_adio"})
 
 
+def test_a_part_of_a_kind_is_told_the_kinds_that_have_it() -> None:
+    with pytest.raises(UnknownName, match="did you mean 'late_audio' or 'upgrade_late'"):
+        fault_of({"kind": "late"})
+
+
+def test_a_letter_or_two_are_no_part_of_a_kind() -> None:
+    with pytest.raises(UnknownName, match="known: agent_leaves, burst"):
+        fault_of({"kind": "la"})
+
+
 @pytest.mark.parametrize(
     ("table", "complaint"),
     [

@@ -14,6 +14,8 @@ from voxemu.events import (
     LimitReached,
     SessionEnded,
     SessionStarted,
+    ToolCalled,
+    ToolResultSent,
     Transcribed,
     TurnEnded,
     TurnStarted,
@@ -23,7 +25,7 @@ from voxemu.scenario.moments import Moment
 from voxemu_client.agenda import Taken
 
 KEPT = 200
-# Transcripts and errors of a call, at most.
+# Transcripts, tools and errors of a call, at most.
 LONGEST = 10_000
 # Characters of one of them.
 MOMENTS = 20_000
@@ -59,6 +61,8 @@ class Account:
     # In the order in which they were known.
     steps: list[Taken] = field(default_factory=list)
     transcripts: list[tuple[str, str]] = field(default_factory=list)
+    tools: dict[str, str] = field(default_factory=dict)
+    # That the agent called and nobody answered: names by call id.
     errors: list[str] = field(default_factory=list)
     breaks: list[str] = field(default_factory=list)
     # What the peer sent that the protocol has no words for.
@@ -99,6 +103,10 @@ class Account:
                 self.barge_ins.append(event)
             case Transcribed(speaker=speaker, text=text, final=True) if len(self.transcripts) < KEPT:
                 self.transcripts.append((speaker, text[:LONGEST]))
+            case ToolCalled(name=name, call_id=call_id) if len(self.tools) < KEPT:
+                self.tools[call_id[:LONGEST]] = name[:LONGEST]
+            case ToolResultSent(call_id=call_id):
+                self.tools.pop(call_id[:LONGEST], None)
             case ErrorReported(message=text, code=code) if len(self.errors) < KEPT:
                 self.errors.append((f"{code}: {text}" if code else text)[:LONGEST])
             case Unrecognised(text=text):
@@ -141,6 +149,7 @@ class Account:
                 "dropped": round(self.format.seconds(barge.dropped), 3),
             },
             "transcripts": [{"speaker": speaker, "text": text} for speaker, text in self.transcripts],
+            "tools_unanswered": [*self.tools.values()],
             "errors": self.errors,
             "protocol_breaks": {"count": self.break_count, "texts": self.breaks[:20]},
             "ended": None if self.ended is None else {"cause": self.ended.cause, "reason": self.ended.reason},

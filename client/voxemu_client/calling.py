@@ -56,9 +56,9 @@ from voxemu_client.summary import (
     verdict,
 )
 from voxemu_client.telling import JsonLines, ProgressLine, printable, summary_lines
+from voxemu_client.web import LOOPBACK
 
 PROVIDER = "lokutor"
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 LONGEST = Script().longest
 LOCAL_KEY = "local"
 # What the emulator takes on this machine, where any key that is not empty passes by default.
@@ -82,6 +82,7 @@ def call(options: Mapping[str, Any], key: str | None, *, own_process: bool = Fal
     if options["scenario"] is not None:
         return _placed(_by_scenario(options, _key(options, key)), own_process=own_process)
     provider = provider_named(options["provider"] or PROVIDER)
+    _refuse_to_choose_files(options["agent"])
     plan = _plan(provider, options, _key(options, key))
     script = _script(provider, options)
     return _placed(_Run(provider, plan, script, options), own_process=own_process)
@@ -114,6 +115,23 @@ def _key(options: Mapping[str, Any], key: str | None) -> str:
     return LOCAL_KEY if urlsplit(options["url"]).hostname in LOOPBACK else ""
 
 
+def _about_the_key(error: VoxemuError, key: str) -> str:
+    """Where a refusal may be for want of one."""
+    if not isinstance(error, Refused):
+        return ""
+    is_for_it = not key or (key == LOCAL_KEY and error.status in (401, 403))
+    return " (no key was given: --key, --key-file or EMU_KEY)" if is_for_it else ""
+
+
+def _refuse_to_choose_files(agent: str) -> None:
+    """Raises UsageError for an agent that no client can ask for: there it is an id like any other."""
+    if agent.startswith(("script:", "replay:")):
+        raise UsageError(
+            f"--agent {agent}: a client cannot choose what is read on the server's machine; "
+            f"start it with `emu serve --agent {agent}`, or ask for the name of an [[agent]] there"
+        )
+
+
 def _plan(provider: Provider, options: Mapping[str, Any], key: str) -> CallPlan:
     wanted = {
         "prompt": options["prompt"],
@@ -137,7 +155,8 @@ def _agent_config(path: str | None) -> dict[str, Any] | None:
     try:
         config = json.loads(Path(path).expanduser().read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise UsageError(f"--agent-config {path} cannot be read: {error}") from error
+        reason = getattr(error, "strerror", None) or f"no valid JSON: {error}"
+        raise UsageError(f"--agent-config {path} cannot be read: {reason}") from error
     if not isinstance(config, dict):
         raise UsageError(f"--agent-config {path} must hold a JSON object")
     return config
@@ -332,10 +351,8 @@ class _Run:
             return INTERRUPTED, "interrupted"
         if error is not None:
             code = {RemoteProtocolError: OFF_THE_PAGE, RecordingError: USAGE}.get(type(error), UNREACHABLE)
-            said = [str(error), *getattr(error, "__notes__", ())]
-            if isinstance(error, Refused) and not self._plan.key:
-                said.append("no key was given (--key, --key-file or EMU_KEY)")
-            return code, "; ".join(said)
+            notes = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
+            return code, f"{error}{notes}{_about_the_key(error, self._plan.key)}"
         if self._scenario is not None:
             return verdict(outcomes, self._script, failed(verdicts), has_verdicts=True)
         return verdict(outcomes, self._script)

@@ -35,7 +35,12 @@ SAID_BY_SCENARIO = (
 )
 @click.option("--key-file", metavar="FILE", help="A file that holds the key.")
 @click.option("--agent", default="", metavar="ID", help="Which agent is to answer.")
-@click.option("--say", multiple=True, metavar="FILE|NAME", help="A turn: an audio file or a prompt.  [hello]")
+@click.option(
+    "--say",
+    multiple=True,
+    metavar="FILE|NAME",
+    help="A turn: an audio file or a prompt; may be repeated.  [hello]",
+)
 @click.option("--mic", is_flag=True, help="Speak through the microphone.")
 @click.option("--play", is_flag=True, help="Play the agent through the loudspeaker.")
 @click.option("--half-duplex", is_flag=True, help="Send silence while the agent sounds.")
@@ -216,7 +221,8 @@ def key_of(options: Any, environ: Any) -> str | None:
     try:
         return Path(options["key_file"]).expanduser().read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--key-file {options['key_file']} cannot be read: {error}") from error
+        reason = getattr(error, "strerror", None) or "it is no text in UTF-8"
+        raise UsageError(f"--key-file {options['key_file']} cannot be read: {reason}") from error
 
 
 def main() -> None:

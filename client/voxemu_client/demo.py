@@ -61,6 +61,8 @@ async def _demo() -> int:
     for line in table(summaries):
         _say(line)
     _say("")
+    if crowd := crowded():
+        _say(f"  {crowd}")
     _say(f"  LiveKit rooms: {rooms['backend']}, {rooms['found']}")
     for summary in summaries:
         for path in summary.get("recordings", ()):
@@ -151,6 +153,16 @@ async def findings(url: str, summary: Mapping[str, Any]) -> list[dict[str, Any]]
     sessions = (await fetch(f"{url}/__emu/sessions"))["sessions"]
     mine = [session["id"] for session in sessions if session["provider"] == summary["provider"]]
     return [found for each in mine for found in (await fetch(f"{url}/__emu/sessions/{each}"))["findings"]]
+
+
+def crowded() -> str | None:
+    """A remark where so much runs on this machine that the figures are not voxemu's."""
+    if not hasattr(os, "getloadavg"):
+        return None
+    load, processors = os.getloadavg()[0], os.cpu_count() or 1
+    if load <= processors:
+        return None
+    return f"This machine is busy (load {load:.0f} on {processors} processors): on a quiet one all is sooner."
 
 
 def table(summaries: list[dict[str, Any]]) -> list[str]:

@@ -18,6 +18,10 @@ BLOCK = 0.02
 # Seconds between two calls of a device.
 LONGEST = 600.0
 # Seconds that wait to be played. Who sends more ahead than that is not being listened to.
+WITHOUT = {
+    "input": "plug one in, or speak a file: --say FILE",
+    "output": "plug one in, or leave --play out and listen to the recording: --record",
+}
 HEADPHONES = "No echo is cancelled here: use headphones, or --half-duplex."
 
 
@@ -125,7 +129,8 @@ def _open(library: Any, kind: str, rate: int, callback: Callable[..., None]) -> 
     try:
         preferred = round(library.query_devices(kind=kind)["default_samplerate"])
     except (library.PortAudioError, ValueError) as error:
-        raise UsageError(f"there is no {name}: {error}") from error
+        said = f"no {name} is found on this machine ({error})"
+        raise UsageError(f"{said}; {WITHOUT[kind]}") from error
     for each in dict.fromkeys((rate, preferred)):
         try:
             stream = make(

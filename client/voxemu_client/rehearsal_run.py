@@ -14,7 +14,7 @@ from voxemu.record import fresh_directory
 from voxemu.scenario.format import LinkTable
 from voxemu.scenario.reading import load
 from voxemu_client.rehearsing import End, Performance, perform
-from voxemu_client.reporting import agent_lines, report, step_lines, verdict_lines
+from voxemu_client.reporting import agent_lines, report, spared_lines, step_lines, verdict_lines
 from voxemu_client.staging import named
 from voxemu_client.telling import printable
 
@@ -66,7 +66,7 @@ def _lines(done: Performance, took: float, record: Mapping[End, Path]) -> list[s
     head = f"{done.scenario.name}  {done.provider.id}  {seconds:.2f} s of call in {took * 1000:.0f} ms"
     recorded = [f"  recording    {path}  ({end}'s end)" for end, path in record.items()]
     steps = sorted([*step_lines(done.caller), *agent_lines(done.agent)])
-    return [head, *steps, *verdict_lines(done.verdicts), *recorded]
+    return [head, *steps, *spared_lines(done.spared), *verdict_lines(done.verdicts), *recorded]
 
 
 def _summary(done: Performance, took: float, record: Mapping[End, Path]) -> dict[str, Any]:
@@ -78,5 +78,6 @@ def _summary(done: Performance, took: float, record: Mapping[End, Path]) -> dict
         **done.caller.account.report(),
         "seconds": round(done.end.seconds, 3),
         **report(done.caller, done.verdicts),
+        "spared": [str(fault) for fault in done.spared],
         "recordings": {end: str(path) for end, path in record.items()},
     }

@@ -45,6 +45,8 @@ class Performance:
     verdicts: list[Verdict]
     agent: ScriptWatch
     # What a scripted agent did.
+    spared: list[Fault]
+    # Faults of kinds that never struck.
 
     @property
     def met(self) -> bool:
@@ -91,6 +93,7 @@ def perform(
         end,
         [*_whole(end, link, scenario), *judged(scenario, caller, stage.watched)],
         stage.watched,
+        stage.spared(),
     )
 
 
@@ -127,6 +130,11 @@ class _Stage:
     def _faults(self) -> list[Fault]:
         """A rehearsed session has no label."""
         return [fault for fault in self._cast.faults if not fault.label]
+
+    def spared(self) -> list[Fault]:
+        struck = {note.kind for _, note in self.watched.faults}
+        meant = [fault for fault in self._faults if fault.provider in ("", self._provider.id)]
+        return [fault for fault in meant if not fault.strikes_a_start and fault.kind not in struck]
 
     def _session(self, admission: Admission, greeting: str, struck: tuple[Fault, ...]) -> Engine:
         dialogue, agent = self._dialogue, self._cast.agent

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from voxemu.fault import Fault
 from voxemu.scenario.script_watch import ScriptWatch
 from voxemu.scenario.verdicts import Verdict
 from voxemu_client.agenda import Taken
@@ -25,6 +26,11 @@ def agent_lines(agent: ScriptWatch) -> list[str]:
         *(f"  {at:7.2f} s  the agent's step {begun.step} {begun.what}" for at, begun in agent.begun),
         *(f"  {at:7.2f} s  fault {fault.kind} {fault.detail}".rstrip() for at, fault in agent.faults),
     ]
+
+
+def spared_lines(faults: Iterable[Fault]) -> list[str]:
+    """Whoever wrote a fault thinks that the call went on in spite of it."""
+    return [f"  {'never':>9}  fault {fault}: it did not strike" for fault in faults]
 
 
 def _step(taken: Taken) -> str:

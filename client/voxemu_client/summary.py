@@ -102,6 +102,7 @@ def summarise(
         "turns": [turn for report in reports for turn in report["turns"]],
         "barge_in": next((report["barge_in"] for report in reports if report["barge_in"]), None),
         "transcripts": [line for report in reports for line in report["transcripts"]],
+        "tools_unanswered": [name for report in reports for name in report["tools_unanswered"]],
         "errors": [text for report in reports for text in report["errors"]],
         "findings": [
             {"code": each.code, "seen": each.seen} for outcome in outcomes for each in outcome.findings

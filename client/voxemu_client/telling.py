@@ -139,6 +139,10 @@ def summary_lines(summary: Mapping[str, Any]) -> list[str]:
         lines.append(f"  background {summary['background_audio']:.2f} s, on a track of its own")
     for said in summary.get("transcripts", ()):
         lines.append(f"  {said['speaker']:<10} {printable(said['text'])}")
+    lines += [
+        f"  tool       {printable(name)} was called and not answered; [caller.tools] of a scenario answers"
+        for name in summary.get("tools_unanswered", ())
+    ]
     lines += [f"  error      {printable(text)}" for text in summary.get("errors", ())]
     lines += [
         f"  finding    {each['code']}: {printable(each['seen'])} (`emu explain {each['code']}`)"

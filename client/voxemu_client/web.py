@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import socket
 from types import SimpleNamespace
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
@@ -12,6 +14,8 @@ import aiohttp
 from yarl import URL
 
 from voxemu.errors import ConnectionLost, Refused, RemoteProtocolError, UsageError
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 async def fetch(url: str, key: str = "") -> Any:
@@ -52,12 +56,23 @@ def translated(url: str) -> Any:
     except TimeoutError as error:
         raise ConnectionLost(f"{shown} did not answer in time; is a server there?") from error
     except aiohttp.ClientConnectorError as error:
-        reason = error.strerror or str(error.os_error) or "no connection"
-        raise ConnectionLost(
-            f"{shown} cannot be reached ({reason}); is the server running? `emu serve` starts one"
-        ) from error
+        raise ConnectionLost(f"{shown} cannot be reached ({_reason(error)}); {_way_out(shown)}") from error
     except (aiohttp.ClientError, OSError) as error:
         raise ConnectionLost(f"{shown} broke the connection: {str(error) or type(error).__name__}") from error
+
+
+def _reason(error: aiohttp.ClientConnectorError) -> str:
+    """The system's own words; asyncio's are about the call that it made."""
+    number = error.os_error.errno
+    if isinstance(error.os_error, socket.gaierror) or number is None or number <= 0:
+        return error.strerror or str(error.os_error) or "no connection"
+    return os.strerror(number)
+
+
+def _way_out(shown: str) -> str:
+    if urlsplit(shown).hostname in LOOPBACK:
+        return "is the server running? `emu serve` starts one"
+    return "is the address right, and the server running?"
 
 
 def as_given(url: str) -> URL:

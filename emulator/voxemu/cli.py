@@ -230,7 +230,7 @@ def scenario() -> None:
 
 @scenario.command()
 def schema() -> None:
-    """Print the JSON Schema of scenario files, for editors that check TOML as it is written."""
+    """Print the JSON Schema of scenario files, for editors."""
     import json
 
     from voxemu.scenario.format import json_schema

@@ -17,6 +17,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+A_FEW = 4
+# Names that a sentence may offer.
+
 
 class VoxemuError(Exception):
     """Root of the tree; its text says what happened, where, and what to do."""
@@ -82,12 +85,29 @@ class RecordingError(VoxemuError):
 
 
 def meant(name: str, known: Iterable[str]) -> str:
-    """The half-sentence that helps somebody who mistyped: the nearest known name, else all of them."""
+    """The half-sentence that helps somebody who mistyped: what is meant, else all known names.
+
+    A few that have a word beginning so are nearer than one of like letters: by `F-RATE` nobody means
+    `F-WRAPPED`.
+    """
     # Late: everything imports this module, and hardly anybody mistypes.
     import difflib
 
     known = list(known)
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    begun = _with_word(name, known)
+    near = begun if 0 < len(begun) <= A_FEW else difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     if near:
-        return f"did you mean {near[0]!r}?"
+        return f"did you mean {' or '.join(map(repr, near))}?"
     return f"known: {', '.join(known) or 'none'}"
+
+
+def _with_word(beginning: str, known: Iterable[str]) -> list[str]:
+    """Those of which a word, or some words, begin so; none for a letter or two."""
+    if len(beginning) < 3:
+        return []
+    sought = f"-{_hyphened(beginning)}"
+    return [name for name in known if sought in f"-{_hyphened(name)}"]
+
+
+def _hyphened(name: str) -> str:
+    return name.casefold().replace("_", "-")

@@ -67,7 +67,7 @@ def worded(problem: Any, *, secret: bool = False) -> str:
     """What is wrong with a value, as pydantic found it, in our words; a secret value is not shown."""
     if problem["type"] in ("model_type", "model_attributes_type"):
         return "must be a table"
-    text: str = problem["msg"].removeprefix("Value error, ")
+    text: str = problem["msg"].removeprefix("Value error, ").partition(", unable to parse")[0]
     text = (
         text.replace("Input should be", "must be")
         .replace("a valid integer", "a whole number")

@@ -9,6 +9,14 @@ import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 
 const [server, clip, out, chunk = "4096"] = process.argv.slice(2);
+if (out === undefined) {
+  console.error("usage: node call.mjs http://127.0.0.1:8090 question.wav reply.pcm [BYTES OF A MESSAGE]");
+  process.exit(2);
+}
+if (globalThis.WebSocket === undefined) {
+  console.error("this Node has no websocket: take version 22 or newer, or node --experimental-websocket call.mjs …");
+  process.exit(2);
+}
 const SILENCE = 8; // seconds: the end of the turn, the agent's thinking and its reply
 const PATIENCE = 10; // milliseconds between two looks
 

@@ -2,6 +2,10 @@
 // What changes the emulator carries the header x-emu-control, which no web page can send.
 
 const [base, label] = process.argv.slice(2)
+if (label === undefined) {
+  console.error('usage: node control.mjs http://127.0.0.1:8090 LABEL')
+  process.exit(2)
+}
 
 async function get(path) {
   return (await fetch(base + path)).json()
@@ -31,6 +35,7 @@ async function* events(session) {
 }
 
 const { sessions } = await get(`/__emu/sessions?state=live&label=${encodeURIComponent(label)}`)
+if (sessions.length === 0) throw new Error(`no running call has the label ${label} (the header X-Emu-Label of its start)`)
 const { id } = sessions[0]
 const seen = events(id)
 const first = seen.next()

@@ -44,10 +44,20 @@ def emu(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp
     return emu
 
 
+BRIEF = {**QUICK, "EMU_DIALOGUE__HANGOVER": "0.2"}
+AGENT = "tone:440:0.3"
+
+
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with emulator_beside({**QUICK, "EMU_DIALOGUE__HANGOVER": "0.2"}, agent="tone:440:0.3") as url:
-        yield url
+    with emulator_beside(BRIEF, agent=AGENT) as found:
+        yield found
+
+
+@pytest.fixture
+def locked() -> Iterator[str]:
+    with emulator_beside({**BRIEF, "EMU_KEYS": "k-1"}, agent=AGENT) as found:
+        yield found
 
 
 @pytest.fixture
@@ -79,6 +89,12 @@ def yes(tmp_path: Path) -> str:
             "leave --voice, --max-context out",
         ),
         (["--key", "a", "--key-file", "b"], "not both"),
+        (["--key-file", "gone"], "--key-file gone cannot be read: No such file or directory\n"),
+        (
+            ["--provider", "lyzr-livekit", "--agent-config", "gone"],
+            "gone cannot be read: No such file or directory\n",
+        ),
+        (["--agent", "script:calls/a.toml"], "start it with `emu serve --agent script:calls/a.toml`"),
         (["--key-file", "gone.key"], "gone.key cannot be read"),
         (["--reconnect", "-1"], "--reconnect"),
         (["--nonsense"], "--nonsense"),
@@ -184,7 +200,17 @@ def test_a_barge_in_that_never_came_is_exit_code_1(emu: Run, url: str, yes: str)
 def test_no_server_is_exit_code_3(emu: Run) -> None:
     code, out, err = emu("--url", "http://127.0.0.1:1")
     assert (code, out) == (3, "")
-    assert "is the server running? `emu serve` starts one" in err
+    assert err.endswith(
+        "127.0.0.1:1/ws/agent cannot be reached (Connection refused); "
+        "is the server running? `emu serve` starts one\n"
+    )
+
+
+@pytest.mark.sockets
+def test_nobody_is_sent_to_emu_serve_for_a_server_elsewhere(emu: Run) -> None:
+    code, _, err = emu("--url", "http://voice.invalid")
+    assert code == 3
+    assert err.endswith("); is the address right, and the server running?\n")
 
 
 @pytest.mark.sockets
@@ -200,6 +226,13 @@ def test_without_a_key_a_refusal_says_so(emu: Run, url: str) -> None:
     assert code == 3
     assert "401" in err
     assert "no key was given" in err
+
+
+@pytest.mark.sockets
+def test_a_server_with_keys_of_its_own_says_that_none_was_given(emu: Run, locked: str) -> None:
+    code, _, err = emu("--url", locked)
+    assert code == 3
+    assert err.endswith("is the key right? (no key was given: --key, --key-file or EMU_KEY)\n")
 
 
 @pytest.mark.sockets

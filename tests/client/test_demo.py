@@ -42,6 +42,21 @@ def test_every_call_must_be_answered_and_interrupted(summary: dict[str, Any], co
     assert demo._judged([GOOD, summary]) == code
 
 
+@pytest.mark.parametrize(
+    ("load", "said"),
+    [
+        (1.9, None),
+        (21.7, "This machine is busy (load 22 on 2 processors): on a quiet one all is sooner."),
+    ],
+)
+def test_a_machine_that_is_busy_is_told_beside_its_figures(
+    monkeypatch: pytest.MonkeyPatch, load: float, said: str | None
+) -> None:
+    monkeypatch.setattr("os.getloadavg", lambda: (load, 0.0, 0.0), raising=False)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    assert demo.crowded() == said
+
+
 @pytest.mark.sockets
 async def test_the_emulator_is_started_and_stopped(tmp_path: Path) -> None:
     async with demo.emulator(tmp_path / "recordings") as url:

@@ -99,8 +99,12 @@ def test_without_a_device_there_is_a_sentence(library: Any) -> None:
         raise PortAudioError("Error querying device -1")
 
     library.query_devices = none
-    with pytest.raises(UsageError, match="there is no microphone"):
+    with pytest.raises(
+        UsageError, match=r"no microphone is found .*; plug one in, or speak a file: --say FILE"
+    ):
         devices.MicrophoneDevice(16_000, lambda pcm: None)
+    with pytest.raises(UsageError, match=r"no loudspeaker is found .*, or leave --play out"):
+        devices.LoudspeakerDevice(AXIS, 0.0)
 
 
 def test_a_device_that_cannot_be_opened_is_named(library: Any) -> None:

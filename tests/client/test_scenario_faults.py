@@ -20,6 +20,7 @@ from voxemu.testing.virtual import VirtualEmulator, run_virtual, virtual_emulato
 from voxemu.wire import ON_SOCKETS, PROVIDERS
 from voxemu_client.cli import rehearse
 from voxemu_client.dial import Telephone
+from voxemu_client.reporting import spared_lines
 from voxemu_client.script import Script
 
 providers = pytest.mark.parametrize("provider", PROVIDERS.values(), ids=list(PROVIDERS))
@@ -49,6 +50,19 @@ def heard(provider: Provider, rest: str) -> int:
 @pytest.mark.parametrize("agent", [AGENT, SCRIPT], ids=["named", "scripted"])
 def test_a_rehearsal_has_the_faults_of_its_scenario(provider: Provider, agent: str) -> None:
     assert heard(provider, agent) - heard(provider, agent + DROP) == 3
+
+
+@pytest.mark.parametrize(
+    ("after", "spared"),
+    [("5", []), ("5000", ["      never  fault drop after_frames=5000 times=3: it did not strike"])],
+)
+def test_a_rehearsal_names_the_faults_that_never_struck(after: str, spared: list[str]) -> None:
+    done = run(SAY, LOKUTOR, AGENT + DROP.replace("= 5", f"= {after}"))
+    assert spared_lines(done.spared) == spared
+
+
+def test_a_fault_of_another_provider_is_not_missed() -> None:
+    assert run(SAY, LOKUTOR, AGENT + DROP + 'provider = "workbuddy"\n').spared == []
 
 
 def test_a_fault_in_a_table_is_the_fault_of_a_step() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.client.calls import LOKUTOR, LYZR, WORKBUDDY, Mute, Played, clip, play
-from voxemu.agent import Call, Cue, HangUp, Say, Step, UserTurn
+from voxemu.agent import Call, CallTool, Cue, HangUp, Say, Step, UserTurn
 from voxemu.agents import sine
 from voxemu.drive.link import Link
 from voxemu.drive.rehearsal import Told
@@ -37,6 +37,20 @@ class Curt:
         if isinstance(cue, UserTurn):
             yield Say("Bye", sine(call.format, 440, 0.5))
             yield HangUp("bye")
+
+
+class Asking:
+    """Calls a tool and says nothing without its answer."""
+
+    name, passes_through = "asking", False
+
+    def respond(self, cue: Cue, call: Call) -> Iterable[Step]:
+        if isinstance(cue, UserTurn):
+            yield CallTool("get_weather", "{}", "call-1")
+
+
+def read_by_a_person(call: Played) -> list[str]:
+    return summary_lines(summarise(LOKUTOR, CallPlan("http://h"), [outcome(call)], *judged(call)))
 
 
 def test_a_call_that_went_well_is_done() -> None:
@@ -110,6 +124,16 @@ def test_a_person_reads_turns_barge_in_and_losses() -> None:
     assert "barge-in   after" in text
     assert "dropped" in text
     assert "\x1b" not in text
+
+
+def test_a_tool_that_nobody_answers_is_told_since_the_agent_waits_for_it() -> None:
+    told = "  tool       get_weather was called and not answered; [caller.tools] of a scenario answers"
+    assert told in read_by_a_person(play(LOKUTOR, [clip(LOKUTOR, 0.5)], agent=Asking()))
+
+
+def test_a_tool_that_was_answered_is_not_told() -> None:
+    call = play(LOKUTOR, [clip(LOKUTOR, 0.5)], agent=Asking(), tools={"get_weather": "sunny"})
+    assert [line for line in read_by_a_person(call) if "tool" in line] == []
 
 
 def test_what_strangers_sent_does_not_move_the_cursor() -> None:

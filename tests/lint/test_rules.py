@@ -51,6 +51,13 @@ def test_a_mistyped_code_is_answered_with_the_nearest() -> None:
         explain("F-CLIPED")
 
 
+def test_a_code_that_is_begun_is_answered_with_those_that_go_on_so() -> None:
+    with pytest.raises(
+        UnknownName, match="did you mean 'F-RATE-APPARENT' or 'F-RATE-DECLARED' or 'F-RATE-PLAYBACK'"
+    ):
+        explain("f-rate")
+
+
 def test_the_overview_has_a_line_for_every_code() -> None:
     assert [line.split()[0] for line in overview().splitlines()] == list(all_codes())
 

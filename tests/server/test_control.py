@@ -132,8 +132,14 @@ async def test_what_was_said_is_listed(start: Start) -> None:
         ("fault", {"kind": "http_status"}, 400, "strikes a start"),
         ("fault", {"kind": "drop", "on": "tea_time"}, 400, "there is no event"),
         ("transcript", {}, 400, "'text' is missing"),
-        ("end", {"cause": "boredom"}, 400, "must be one of"),
-        ("dance", {}, 404, "nothing at this path"),
+        (
+            "end",
+            {"cause": "boredom"},
+            400,
+            "'cause' cannot be 'boredom'; known: closed, agent_left, shutdown",
+        ),
+        ("end", {"cause": "left"}, 400, "did you mean 'agent_left'?"),
+        ("dance", {}, 404, "nothing at this path; GET /__emu/openapi.json describes what there is"),
     ],
 )
 async def test_what_cannot_be_done_is_refused_with_a_sentence(

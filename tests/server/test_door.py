@@ -135,6 +135,18 @@ async def test_a_request_that_cannot_be_is_json(start: Start, method: str, path:
     assert (await asked(emu, method, path))[0] == status
 
 
+async def test_a_path_that_is_nearly_right_is_told_the_right_one(start: Start) -> None:
+    emu = await start()
+    _, body, _ = await asked(emu, "POST", "/session/strat")
+    assert body["error"] == "there is nothing at this path; did you mean /session/start?"
+
+
+async def test_who_opens_the_address_in_a_browser_is_told_where_to_look(start: Start) -> None:
+    emu = await start()
+    _, body, _ = await asked(emu, "GET", "/")
+    assert body["error"] == "there is nothing at this path; GET /__emu/openapi.json describes what there is"
+
+
 async def test_a_body_over_the_limit_is_413(start: Start) -> None:
     emu = await start()
     assert (await asked(emu, "POST", START, data=bytes(70_000)))[0] == 413

@@ -315,21 +315,28 @@ def test_a_port_that_is_taken_is_one_line(emu: Start) -> None:
         code, out, err = said(emu("serve", "--port", port))
     assert (code, out) == (2, "")
     holder = f"{Path('/proc/self/comm').read_text().strip()} (process {os.getpid()})"
-    choose = "choose another, or 0 for any that is free"
+    choose = "choose another with --port, or 0 for any free one"
     assert err == f"emu: port {port} on 127.0.0.1 is taken by {holder}; {choose}\n"
 
 
 @pytest.mark.parametrize(
     ("args", "sentence"),
     [
-        (["serve", "--port", "x"], "emu: --port: must be a whole number"),
+        (["serve", "--port", "x"], "emu: --port: must be a whole number, not 'x'\n"),
         (["serve", "--agent", "ecko"], "emu: --agent: there is no agent 'ecko'; did you mean 'echo'?"),
         (["serve", "--host", "0.0.0.0"], "emu: --host: 0.0.0.0 can be reached from the network"),
         (["serve", "--host", "192.0.2.1"], "emu: --host: 192.0.2.1 can be reached"),
-        (["serve", "--ready-file", "no/where"], "emu: the ready file no/where cannot be written"),
         (
-            ["serve", "--tls-port", "0", "--tls-cert", "a.pem", "--tls-key", "b.pem"],
+            ["serve", "--port", "0", "--ready-file", "no/where"],
+            "emu: the ready file no/where cannot be written",
+        ),
+        (
+            ["serve", "--port", "0", "--tls-port", "0", "--tls-cert", "a.pem", "--tls-key", "b.pem"],
             "emu: tls_cert a.pem and tls_key b.pem cannot be used: No such file or directory",
+        ),
+        (
+            ["serve", "--port", "0", "--tls-port", "0", "--tls-cert", __file__, "--tls-key", __file__],
+            f"emu: tls_cert {__file__} and tls_key {__file__} cannot be used: both must be PEM files",
         ),
         (["sreve"], "emu: there is no command 'sreve'; did you mean 'serve'?"),
         (["explain", "F-NOPE"], "emu: there is no finding 'F-NOPE'"),

@@ -314,7 +314,7 @@ async def test_a_server_asked_for_by_url_must_be_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = await refusal(tmp_path, monkeypatch, "ws://127.0.0.1:9")
-    assert text == "livekit: --livekit: no LiveKit server answers at http://127.0.0.1:9"
+    assert text == "--livekit: no LiveKit server answers at http://127.0.0.1:9"
 
 
 async def test_a_server_asked_for_must_be_somewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,7 +67,7 @@ def test_a_content_type_is_not_insisted_on() -> None:
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        ("", "not JSON"),
+        ("", "not JSON: it is empty"),
         ("agentId=echo", "not JSON"),
         ("[]", "expected a JSON object, got an array"),
         ('"echo"', "expected a JSON object, got a string"),

@@ -31,11 +31,15 @@ if [ -n "$version" ]; then
 fi
 
 say "building $wanted (a few minutes the first time)"
-# Beside the target and then renamed: a build that is broken off leaves nothing that looks whole.
+# Beside the target and then renamed: a build that is broken off leaves nothing that looks whole. What Go says, a
+# hundred lines of what it downloads, is shown when that fails.
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
 if GOTOOLCHAIN=local GOFLAGS=-mod=readonly CGO_ENABLED=0 \
-    go build -trimpath -ldflags '-s -w' -o "$target.new" "$package/cmd/server"; then
+    go build -trimpath -ldflags '-s -w' -o "$target.new" "$package/cmd/server" 2>"$log"; then
     mv "$target.new" "$target"
 else
     rm -f "$target.new"
+    cat "$log" >&2
     lack "it could not be built; see above"
 fi

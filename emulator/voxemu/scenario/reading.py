@@ -19,7 +19,7 @@ from voxemu.scenario.format import SCHEMA, Expectation, HangUpStep, SayStep, Sce
 from voxemu.scenario.lines import Lines
 from voxemu.spoiler import supports
 from voxemu.tables import field_names, said_in, table_name
-from voxemu.wire import provider_named
+from voxemu.wire import PROVIDERS, provider_named
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,10 @@ class Scenario:
         """The one that was asked for, else the scenario's own. Raises UsageError."""
         name = asked or self.table.provider
         if name is None:
-            raise UsageError(f'{self.path} names no provider; give --provider, or write provider = "…"')
+            raise UsageError(
+                f'{self.path} names no provider; give --provider, or write provider = "…" in it '
+                f"(one of {', '.join(PROVIDERS)})"
+            )
         return provider_named(name)
 
     def dialogue(self, provider: Provider) -> DialogueSettings:

@@ -33,7 +33,8 @@ def bound_socket(host: str, port: int, setting: str) -> socket.socket:
         if error.errno == errno.EADDRINUSE:
             by = holder_of(port)
             taken = f"taken by {by}" if by else "taken"
-            what = f"{setting} {port} on {host} is {taken}; choose another, or 0 for any that is free"
+            flag = f"--{setting.replace('_', '-')}"
+            what = f"{setting} {port} on {host} is {taken}; choose another with {flag}, or 0 for any free one"
         elif error.errno == errno.EACCES:
             what = f"{setting} {port} on {host} may not be used by this user; choose one above 1023"
         else:
@@ -46,10 +47,10 @@ def tls_context(cert: str, key: str) -> ssl.SSLContext:
     try:
         context.load_cert_chain(cert, key)
     except OSError as error:
-        # ssl.SSLError is one, too.
-        raise SettingsError(
-            f"tls_cert {cert} and tls_key {key} cannot be used: {error.strerror or error}"
-        ) from error
+        # ssl.SSLError is one, too, and says where in OpenSSL and not what.
+        pair = "both must be PEM files, and the key the certificate's"
+        reason = pair if isinstance(error, ssl.SSLError) else error.strerror or error
+        raise SettingsError(f"tls_cert {cert} and tls_key {key} cannot be used: {reason}") from error
     return context
 
 

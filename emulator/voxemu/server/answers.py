@@ -119,4 +119,17 @@ async def expected(request: web.Request) -> web.StreamResponse | None:
 def _refused(request: web.Request, refused: web.HTTPException) -> web.Response:
     text = REASONS.get(refused.status, refused.reason)
     headers = {name: refused.headers[name] for name in ("Allow", "Upgrade") if name in refused.headers}
-    return as_json(refused.status, {"error": text, "path": request.path[:200]}, headers)
+    path = request.path[:200]
+    if refused.status == 404:
+        text = f"{text}; {_elsewhere(path, request.app)}"
+    return as_json(refused.status, {"error": text, "path": path}, headers)
+
+
+def _elsewhere(path: str, app: web.Application) -> str:
+    """Where somebody who found nothing may have wanted to go."""
+    import difflib
+
+    near = difflib.get_close_matches(
+        path, (each.canonical for each in app.router.resources()), n=1, cutoff=0.8
+    )
+    return f"did you mean {near[0]}?" if near else "GET /__emu/openapi.json describes what there is"

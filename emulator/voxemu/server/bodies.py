@@ -55,6 +55,7 @@ def _check(name: str, value: Any, schema: Mapping[str, Any]) -> None:
     if isinstance(kind, str) and not isinstance(value, KINDS[kind]):
         raise BadBody(f"{name!r} must be a {kind}")
     if "enum" in schema and value not in schema["enum"]:
-        raise BadBody(f"{name!r} must be one of {', '.join(schema['enum'])}")
+        given = str(value)[:80]
+        raise BadBody(f"{name!r} cannot be {given!r}; {meant(given, schema['enum'])}")
     if isinstance(value, str) and len(value) > schema.get("maxLength", 1_000_000):
         raise BadBody(f"{name!r} has more than {schema['maxLength']} characters")

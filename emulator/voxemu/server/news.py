@@ -133,13 +133,8 @@ def telling(event: Event) -> str | None:
             return f"barge-in after {after * 1000:.0f} ms of the reply, stopped in {stop * 1000:.0f} ms"
         case Closed(code=code, reason=reason, by=by):
             name = CLOSE_NAMES.get(code, "")
-            words = [
-                f"closed {code}",
-                f"({name})" if name else "",
-                "by us" if by == "provider" else "",
-                reason,
-            ]
-            return " ".join(word for word in words if word)
+            words = [f"closed {code}", f"({name})" if name else "", "by us" if by == "provider" else ""]
+            return ": ".join(part for part in (" ".join(filter(None, words)), reason) if part)
         case ScriptStepBegan(step=step, what=what):
             return f"script step {step} {what}"
         case ScriptStepInterrupted(step=step, heard=heard):

@@ -88,7 +88,7 @@ class Rooms:
             try:
                 await self.backend()
             except ConnectionLost as error:
-                raise SettingsError(f"livekit: {error}") from error
+                raise SettingsError(str(error)) from error
 
     async def _chosen(self) -> Choice:
         if self._clock in CLOCKS:
@@ -131,7 +131,7 @@ class Rooms:
         if isinstance(found, RunningServer):
             url = "ws" + found.url.removeprefix("http")
             return Choice("server", found.found, make, "livekit.api", url)
-        text = f"{found.path} ({found.found}), started when a session is"
+        text = f"{found.path} ({found.found}), started with the first session"
         return Choice("server", text, make, "livekit.api")
 
     def _in_this_program(self) -> Choice:

@@ -5,6 +5,10 @@
 
 from __future__ import annotations
 
+# Before whatever brings numpy.
+from voxemu.testing import lone_thread  # noqa: F401
+
+# isort: split
 from voxemu.record.likeness import Tolerances
 from voxemu.testing.emu import Emu
 from voxemu.testing.events import BargeIn, Finding, SeenEvent, Transcript, Turn

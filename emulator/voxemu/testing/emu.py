@@ -42,7 +42,8 @@ class Emu(Looks):
         self._known: dict[str, EmuSession] = {}
 
     def __repr__(self) -> str:
-        return f"<emu at {self.base_url}, {len(self._stage.journal.sessions)} sessions>"
+        count = len(self._stage.journal.sessions)
+        return f"<emu at {self.base_url}, {count} session{'s' * (count != 1)}>"
 
     # --- where it is ------------------------------------------------------------------------------------
 

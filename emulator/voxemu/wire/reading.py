@@ -62,7 +62,7 @@ def _parsed(message: str) -> Any:
     try:
         found = _DECODER.decode(message)
     except msgspec.DecodeError as error:
-        wrong = str(error).removeprefix("JSON is malformed: ")
+        wrong = str(error).removeprefix("JSON is malformed: ") if message.strip() else "it is empty"
         raise Unreadable("not_json", f"not JSON: {wrong}") from None
     except UnicodeEncodeError:
         raise Unreadable("not_json", "not JSON: half of a surrogate pair stands alone") from None
