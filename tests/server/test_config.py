@@ -174,6 +174,43 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
     }
 
 
+def test_wrong_types_ranges_and_names_are_said_together() -> None:
+    toml = "prot = 1\n[dialogue]\nthink_time = 99\nburst = 1\n[limits]\nmessage = 3\n[[key]]\nlabel = 'x'"
+    said = problems(toml)
+    assert sorted(line.split(": ")[1] for line in said) == [
+        "dialogue.burst",
+        "dialogue.think_time",
+        "key[0]",
+        "limits.message",
+        "prot",
+    ]
+
+
+def test_a_number_in_quotes_is_one_in_a_variable_alone() -> None:
+    assert told("", {"EMU_LYZR_LIVEKIT__END_STATUS": "204"}).settings.lyzr_livekit == {"end_status": 204}
+    assert problems("[lyzr_livekit]\nend_status = '204'") == [
+        "emu.toml: lyzr_livekit.end_status: must be 204 or 200, not '204'"
+    ]
+
+
+def test_a_number_that_is_none_is_shown_as_it_was_written() -> None:
+    assert problems(env={"EMU_LIMITS__BODY": "1O"}) == ["EMU_LIMITS__BODY: must be a number, not '1O'"]
+
+
+def test_what_is_shown_of_a_scope_is_what_it_says() -> None:
+    toml = "[dialogue]\nidle_limit = 'off'\n[[key]]\nvalue = 'a'\nlokutor.burst = true"
+    shown = {each["name"]: each["value"] for each in told(toml).shown()}
+    assert shown["dialogue.idle_limit"] is None
+    assert [name for name in shown if name.startswith("key")] == [
+        "key[0].value",
+        "key[0].agent",
+        "key[0].label",
+        "key[0].disabled",
+        "key[0].fault",
+        "key[0].lokutor.burst",
+    ]
+
+
 def test_broken_toml_names_the_line() -> None:
     assert problems("port = 1\nhost =\n") == ["emu.toml: no valid TOML: Invalid value (at line 2, column 7)"]
 
