@@ -5,7 +5,6 @@ All three become one tree, and every leaf knows its source by name, so that an e
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -146,6 +145,9 @@ def _chosen(config: str | None) -> tuple[Path | None, tuple[str, ...]]:
 
 
 def _parsed(path: Path) -> dict[str, Any]:
+    # Late: a start without a file has no need of it.
+    import tomllib
+
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
