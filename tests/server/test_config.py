@@ -12,8 +12,8 @@ from voxemu.errors import Refused, SettingsError
 from voxemu.provider import Key
 from voxemu.server.config import Config, ConfiguredKey, load
 from voxemu.server.run import check_ahead
-from voxemu.server.schema import settings_types
-from voxemu.tables import field_names
+from voxemu.server.schema import Settings, settings_types
+from voxemu.tables import checked, field_names, hints_of, table_in
 from voxemu.wire import PROVIDERS
 
 
@@ -184,6 +184,13 @@ def test_wrong_types_ranges_and_names_are_said_together() -> None:
         "limits.message",
         "prot",
     ]
+
+
+@pytest.mark.parametrize("table", ["dialogue", *settings_types()])
+def test_every_setting_has_a_type_that_can_be_checked(table: str) -> None:
+    for name, hint in hints_of(table_in(hints_of(Settings)[table])).items():
+        (problem,) = checked(hint, object())[1]
+        assert problem.text.startswith("must be "), name
 
 
 def test_a_number_in_quotes_is_one_in_a_variable_alone() -> None:
