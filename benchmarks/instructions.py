@@ -44,14 +44,19 @@ def counted(provider: str, work: str = "rehearsal") -> float | None:
 
 def _run(provider: str, work: str, times: int) -> tuple[int, int]:
     """Instructions of the whole process, and the frames of its calls."""
+    count, said = instructions_of([sys.executable, "-m", REHEARSE, "--calls", work, provider, str(times)])
+    return count, int(said)
+
+
+def instructions_of(command: list[str]) -> tuple[int, str]:
+    """How many a process takes, and what it said."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [TOOL, "--tool=callgrind", f"--callgrind-out-file={folder}/out"]
-        command += [sys.executable, "-m", REHEARSE, "--calls", work, provider, str(times)]
+        counting = [TOOL, "--tool=callgrind", f"--callgrind-out-file={folder}/out"]
         environ = {**os.environ, "PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1"}
-        done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
+        done = subprocess.run(counting + command, env=environ, capture_output=True, text=True, check=True)
     found = re.search(r"I\s+refs:\s+([\d,]+)", done.stderr)
     assert found is not None, done.stderr
-    return int(found[1].replace(",", "")), int(done.stdout)
+    return int(found[1].replace(",", "")), done.stdout
 
 
 def hold(provider: str, times: int) -> int:

@@ -1,14 +1,13 @@
 """One ``[[fault]]`` as it stands in a file: in ``emu.toml``, in a key, a scenario or a script's step.
 
-What its fields are is ``voxemu.fault``'s; here they are checked at the door, and described as JSON Schema.
+What its fields are is ``voxemu.fault``'s; here they are checked at the doors, which raises ValueError, and
+described as JSON Schema.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
-
-from pydantic import AfterValidator, WithJsonSchema
+from typing import Any
 
 from voxemu.errors import UsageError, meant
 from voxemu.fault import KINDS, LONGEST, RANGES, TEXTS, WHOLE, Fault, Kind, fault_of, fields_of
@@ -16,12 +15,14 @@ from voxemu.spoiler import EVENT_NAMES, supports
 from voxemu.wire import PROVIDERS
 
 
-def _table(value: dict[str, Any]) -> dict[str, Any]:
+def as_table(value: dict[str, Any]) -> dict[str, Any]:
+    """As in a list of them: one that strikes at a moment says which."""
     _checked(value, anchored=True)
     return value
 
 
-def _step(value: dict[str, Any]) -> dict[str, Any]:
+def as_step(value: dict[str, Any]) -> dict[str, Any]:
+    """As a step of a script: it strikes at once, or from the moment on that it names."""
     fault = _checked(value, anchored=False)
     if KINDS[fault.kind].family == "start":
         raise ValueError(f"{fault.kind} strikes a start, and the call has begun; write it as a [[fault]]")
@@ -75,9 +76,3 @@ def _field(name: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
         kind = "integer" if name in WHOLE else "number"
         return {"type": kind, "minimum": least, "maximum": most, **default}
     return {"type": "boolean", **default}
-
-
-FaultTable = Annotated[dict[str, Any], AfterValidator(_table), WithJsonSchema(fault_schema())]
-# As in a list of them: one that strikes at a moment says which.
-FaultStep = Annotated[dict[str, Any], AfterValidator(_step), WithJsonSchema(fault_schema(starts=False))]
-# As a step of a script: it strikes at once, or from the moment on that it names.

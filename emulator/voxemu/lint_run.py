@@ -23,8 +23,7 @@ from voxemu.events import (
     UserAudioSent,
     named,
 )
-from voxemu.lint import Linter, finding
-from voxemu.lint.pages import NOT_ON_MEDIA
+from voxemu.lint import NOT_ON_MEDIA, Linter, finding
 from voxemu.record.recording import Recording
 from voxemu.record.timeline import Line
 from voxemu.wire import provider_named

@@ -146,6 +146,31 @@ def test_all_that_is_wrong_is_told_at_once_in_the_order_of_the_file() -> None:
     assert [line.split(":")[1] for line in told] == ["4", "6", "7"]
 
 
+def test_all_that_is_wrong_in_a_table_of_settings_is_told_with_the_rest() -> None:
+    told = complaint(HEAD + STEP + "x = 1\n[agent.lokutor]\nbursts = 1\nthink_time = 99\naudio_form = 1\n")
+    assert [line.split(": ")[1] for line in told.splitlines()] == [
+        "caller.step.1.x",
+        "agent.lokutor.bursts",
+        "agent.lokutor.think_time",
+        "agent.lokutor.audio_form",
+    ]
+
+
+def test_a_limit_is_taken_away_in_a_scenario_too() -> None:
+    found = scenario('[agent.dialogue]\nsession_limit = "off"\n')
+    assert found.dialogue(PROVIDERS["lokutor"]).session_limit is None
+
+
+def test_a_table_of_settings_that_is_none_is_told() -> None:
+    assert "agent.lokutor: must be a table" in complaint(HEAD + STEP + "[agent]\nlokutor = 3\n")
+
+
+def test_the_schema_has_the_settings_of_every_provider() -> None:
+    tables = json_schema()["$defs"]["AgentTable"]["properties"]
+    assert tables["lokutor"]["properties"]["audio_form"]["enum"] == ["binary", "json"]
+    assert tables["dialogue"]["additionalProperties"] is False
+
+
 def test_a_key_is_not_shown_in_an_error() -> None:
     assert "1234567" not in complaint(HEAD + "[caller]\nkey = 1234567\n" + STEP)
 

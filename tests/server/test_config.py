@@ -12,8 +12,8 @@ from voxemu.errors import Refused, SettingsError
 from voxemu.provider import Key
 from voxemu.server.config import Config, ConfiguredKey, load
 from voxemu.server.run import check_ahead
-from voxemu.server.schema import settings_types
-from voxemu.tables import field_names
+from voxemu.server.schema import Settings, settings_types
+from voxemu.tables import checked, field_names, hints_of, table_in
 from voxemu.wire import PROVIDERS
 
 
@@ -172,6 +172,50 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
         "lokutor.input_rate",
         "lokutor.frame_ms",
     }
+
+
+def test_wrong_types_ranges_and_names_are_said_together() -> None:
+    toml = "prot = 1\n[dialogue]\nthink_time = 99\nburst = 1\n[limits]\nmessage = 3\n[[key]]\nlabel = 'x'"
+    said = problems(toml)
+    assert sorted(line.split(": ")[1] for line in said) == [
+        "dialogue.burst",
+        "dialogue.think_time",
+        "key[0]",
+        "limits.message",
+        "prot",
+    ]
+
+
+@pytest.mark.parametrize("table", ["dialogue", *settings_types()])
+def test_every_setting_has_a_type_that_can_be_checked(table: str) -> None:
+    for name, hint in hints_of(table_in(hints_of(Settings)[table])).items():
+        (problem,) = checked(hint, object())[1]
+        assert problem.text.startswith("must be "), name
+
+
+def test_a_number_in_quotes_is_one_in_a_variable_alone() -> None:
+    assert told("", {"EMU_LYZR_LIVEKIT__END_STATUS": "204"}).settings.lyzr_livekit == {"end_status": 204}
+    assert problems("[lyzr_livekit]\nend_status = '204'") == [
+        "emu.toml: lyzr_livekit.end_status: must be 204 or 200, not '204'"
+    ]
+
+
+def test_a_number_that_is_none_is_shown_as_it_was_written() -> None:
+    assert problems(env={"EMU_LIMITS__BODY": "1O"}) == ["EMU_LIMITS__BODY: must be a number, not '1O'"]
+
+
+def test_what_is_shown_of_a_scope_is_what_it_says() -> None:
+    toml = "[dialogue]\nidle_limit = 'off'\n[[key]]\nvalue = 'a'\nlokutor.burst = true"
+    shown = {each["name"]: each["value"] for each in told(toml).shown()}
+    assert shown["dialogue.idle_limit"] is None
+    assert [name for name in shown if name.startswith("key")] == [
+        "key[0].value",
+        "key[0].agent",
+        "key[0].label",
+        "key[0].disabled",
+        "key[0].fault",
+        "key[0].lokutor.burst",
+    ]
 
 
 def test_broken_toml_names_the_line() -> None:

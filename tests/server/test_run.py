@@ -138,6 +138,8 @@ async def test_a_key_in_a_broken_request_is_not_logged(
 
 
 def test_a_server_starts_without_what_only_calls_need() -> None:
-    looked = "import sys, voxemu.server.run; print({'numpy', 'jwt', 'soundfile'} & set(sys.modules))"
+    looked = (
+        "import sys, voxemu.server.run; print({'numpy', 'jwt', 'pydantic', 'soundfile'} & set(sys.modules))"
+    )
     said = subprocess.run([sys.executable, "-c", looked], capture_output=True, text=True, check=True)
     assert said.stdout == "set()\n"

@@ -221,7 +221,7 @@ def test_what_the_marker_says_wins_over_its_scenario(pytester: pytest.Pytester) 
     @pytest.mark.emu(scenario="short.toml", agent="tone:100:1", provider="workbuddy")
     def test_it(emu):
         assert (emu.agent, emu.url()) == ("tone:100:1", emu.url("workbuddy"))
-        assert emu._stage.server.config.settings.dialogue.think_time == 0.1
+        assert emu._stage.server.config.settings.dialogue == {"think_time": 0.1}
         """,
     )
     result = pytester.runpytest()

@@ -186,7 +186,7 @@ def test_a_marker_wins_over_the_fixture_and_that_over_the_file(pytester: pytest.
         """
     def said(emu):
         settings = emu._stage.server.config.settings
-        return emu.agent, settings.seed, settings.dialogue.think_time
+        return emu.agent, settings.seed, settings.dialogue.get("think_time")
 
     def test_fixture_over_file(emu):
         assert said(emu) == ("tone:200:1", 2, None)

@@ -9,9 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from voxemu.agents.scripted import REFERENCE
-from voxemu.fault_table import FaultStep
-from voxemu.scenario.values import Count, Pattern, Seconds, SoundName
-from voxemu.tables import Table
+from voxemu.scenario.table import Table
+from voxemu.scenario.values import Count, FaultStep, Pattern, Seconds, SoundName
 
 
 class AgentStepTable(Table):

@@ -2,39 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from voxemu.dialogue.settings import DialogueSettings
-from voxemu.errors import AudioError, meant
+from voxemu.errors import meant
 from voxemu.scenario.agent_steps import wrong_steps
 from voxemu.scenario.format import ScenarioTable
 from voxemu.scenario.lines import Lines, Location
-from voxemu.tables import field_names, said_in, table_name, worded
-from voxemu.wire import PROVIDERS
+from voxemu.scenario.table import WrongSettings
+from voxemu.tables import Problem
 
 
 def sentences(error: ValidationError, path: Path, lines: Lines) -> list[str]:
     """In the order of the file."""
-    found = sorted((lines.of(_written(problem["loc"])), _sentence(problem)) for problem in error.errors())
+    found = sorted((lines.of(place), text) for problem in error.errors() for place, text in _all_of(problem))
     return [f"{path}:{number}: {text}" for number, text in dict.fromkeys(found)]
+
+
+def _all_of(problem: Any) -> Iterator[tuple[Location, str]]:
+    location, error = _written(problem["loc"]), problem.get("ctx", {}).get("error")
+    if not isinstance(error, WrongSettings):
+        yield location, f"{_shown(location)}{_sentence(problem)}"
+        return
+    for each in error.problems:
+        place = (*location, *each.location)
+        yield place, f"{_shown(place)}{_of_setting(each)}"
+
+
+def _shown(location: Location) -> str:
+    """Steps and expectations are counted from 1, as in what is printed of them."""
+    return ".".join(str(part + 1 if isinstance(part, int) else part) for part in location)
 
 
 def _sentence(problem: Any) -> str:
     location = _written(problem["loc"])
-    # Steps and expectations are counted from 1, as in what is printed of them.
-    shown = ".".join(str(part + 1 if isinstance(part, int) else part) for part in location)
     match problem["type"]:
         case "extra_forbidden":
-            return f"{shown}: there is no such key; {meant(str(location[-1]), _keys_beside(problem['loc']))}"
+            return _unknown(location, _keys_beside(problem["loc"]))
         case "missing":
-            return f"{shown} is missing"
+            return " is missing"
         case "list_type":
-            return f"{shown} must be a list of tables: [[{'.'.join(map(str, location))}]]"
-    return f"{shown}: {worded(problem, secret=location[:2] == ('caller', 'key'))}"
+            return f" must be a list of tables: [[{'.'.join(map(str, location))}]]"
+    return f": {_worded(problem, secret=location[:2] == ('caller', 'key'))}"
+
+
+def _of_setting(problem: Problem) -> str:
+    if problem.kind == "unknown":
+        return _unknown(problem.location, problem.known)
+    return f": {problem.worded()}"
+
+
+def _unknown(location: Location, known: Iterable[str]) -> str:
+    return f": there is no such key; {meant(str(location[-1]), known)}"
+
+
+def _worded(problem: Any, *, secret: bool) -> str:
+    """What is wrong with a value, as pydantic found it, in our words; a secret value is not shown."""
+    if problem["type"] in ("model_type", "model_attributes_type"):
+        return "must be a table"
+    text: str = problem["msg"].removeprefix("Value error, ")
+    text = (
+        text.replace("Input should be", "must be")
+        .replace("a valid integer", "a whole number")
+        .replace("a valid ", "a ")
+    )
+    given = problem["input"]
+    if secret or not isinstance(given, str | int | float) or problem["type"] == "value_error":
+        return text
+    return f"{text}, not {given!r}"
 
 
 def _written(full: tuple[str | int, ...]) -> Location:
@@ -71,17 +109,3 @@ def out_of_order(table: ScenarioTable, path: Path, lines: Lines) -> Iterator[str
         yield f"{path}:1: nobody does anything; write [[caller.step]], [[agent.step]] or both"
     for at, key, text in wrong_steps(table.agent.step):
         yield f"{path}:{lines.of(('agent', 'step', at, key))}: agent.step.{at + 1}: {text}"
-
-
-def out_of_range(table: ScenarioTable, path: Path, lines: Lines) -> Iterator[str]:
-    """Each setting is tried by itself, so that all that are wrong are named at once."""
-    own = field_names(DialogueSettings)
-    kinds: dict[str, type[Any]] = {"dialogue": DialogueSettings}
-    kinds |= {table_name(name): provider.settings_type for name, provider in PROVIDERS.items()}
-    for place, kind in kinds.items():
-        for name, value in said_in(getattr(table.agent, place)).items():
-            try:
-                (DialogueSettings if name in own else kind)(**{name: value})
-            except (ValueError, AudioError) as error:
-                number = lines.of(("agent", place, name))
-                yield f"{path}:{number}: agent.{place}.{name}: {error}"

@@ -10,12 +10,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, create_model, model_validator
 
 from voxemu.dialogue.settings import DialogueSettings
-from voxemu.fault_table import FaultTable
 from voxemu.scenario.agent_steps import AgentStep
 from voxemu.scenario.moments import AGENTS_OWN, TURN_OVER
+from voxemu.scenario.table import Table, settings_table
 from voxemu.scenario.values import (
     AgentName,
     Count,
+    FaultTable,
     Milliseconds,
     MomentName,
     Nth,
@@ -24,7 +25,7 @@ from voxemu.scenario.values import (
     Seconds,
     SoundName,
 )
-from voxemu.tables import Table, table_name, table_of
+from voxemu.tables import table_name
 from voxemu.wire import PROVIDERS
 
 SCHEMA = "voxemu.scenario/1"
@@ -203,14 +204,13 @@ class AgentBasics(Table):
         return self
 
 
-def _table(name: str, *kinds: type[Any]) -> tuple[Any, Any]:
-    made_up = table_of(name, *kinds)
-    return made_up, Field(default_factory=made_up)
+def _settings(name: str, *kinds: type[Any]) -> tuple[Any, Any]:
+    return settings_table(name, *kinds), Field(default_factory=dict)
 
 
 # As in emu.toml: [dialogue] for all providers, and a table for each one's own settings.
-_AGENT_TABLES: dict[str, Any] = {"dialogue": _table("dialogue", DialogueSettings)} | {
-    table_name(name): _table(table_name(name), provider.settings_type, DialogueSettings)
+_AGENT_TABLES: dict[str, Any] = {"dialogue": _settings("dialogue", DialogueSettings)} | {
+    table_name(name): _settings(table_name(name), provider.settings_type, DialogueSettings)
     for name, provider in PROVIDERS.items()
 }
 AgentTable: Any = create_model("AgentTable", __base__=AgentBasics, **_AGENT_TABLES)

@@ -14,11 +14,11 @@ from voxemu.dialogue.settings import DialogueSettings
 from voxemu.errors import SettingsError, UsageError
 from voxemu.fault import Fault, fault_of
 from voxemu.provider import Provider
-from voxemu.scenario.complaints import out_of_order, out_of_range, sentences
+from voxemu.scenario.complaints import out_of_order, sentences
 from voxemu.scenario.format import SCHEMA, Expectation, HangUpStep, SayStep, ScenarioTable
 from voxemu.scenario.lines import Lines
 from voxemu.spoiler import supports
-from voxemu.tables import field_names, said_in, table_name
+from voxemu.tables import field_names, table_name
 from voxemu.wire import PROVIDERS, provider_named
 
 
@@ -90,8 +90,8 @@ class Scenario:
         agent = self.table.agent
         tables = (agent.dialogue, getattr(agent, table_name(provider.id)))
         found = dict(provider.dialogue_defaults)
-        for table in tables:
-            found |= said_in(table)
+        for said in tables:
+            found |= said
         return found
 
 
@@ -122,11 +122,7 @@ def read(text: str, path: Path) -> Scenario:
         scenario = Scenario(path, ScenarioTable.model_validate(tree), lines)
     except ValidationError as error:
         raise SettingsError("\n".join(sentences(error, path, lines))) from None
-    problems = [
-        *out_of_range(scenario.table, path, lines),
-        *out_of_order(scenario.table, path, lines),
-    ]
-    if problems:
+    if problems := [*out_of_order(scenario.table, path, lines)]:
         raise SettingsError("\n".join(problems))
     return scenario
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from voxemu.agents import file_behind, make_agent
 from voxemu.errors import UsageError, meant
+from voxemu.fault_table import as_step, as_table, fault_schema
 from voxemu.scenario.moments import MOMENTS
 from voxemu.scenario.spoken import made
 from voxemu.wire import PROVIDERS
@@ -63,3 +64,5 @@ SoundName = Annotated[str, AfterValidator(sound)]
 AgentName = Annotated[str, AfterValidator(agent)]
 ProviderName = Annotated[str, AfterValidator(provider)]
 Pattern = Annotated[str, AfterValidator(pattern)]
+FaultTable = Annotated[dict[str, Any], AfterValidator(as_table), WithJsonSchema(fault_schema())]
+FaultStep = Annotated[dict[str, Any], AfterValidator(as_step), WithJsonSchema(fault_schema(starts=False))]

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from voxemu import lint
 from voxemu.drive.clock import Clock
 from voxemu.drive.wheel import Wheel
 from voxemu.engine import Engine, Tap
 from voxemu.errors import Refused, VoxemuError
 from voxemu.events import Closed, EndAsked, LimitReached
 from voxemu.fault import Fault
-from voxemu.lint import finding
-from voxemu.lint.pages import applies
 from voxemu.provider import Admission, Answered, Asked, Codec, Key, Provider, Role
 from voxemu.server.answers import RETRY_AFTER
 from voxemu.server.config import Config, Effective
@@ -268,9 +267,9 @@ class Calls:
 
     def ended(self, record: Record, closed: Closed) -> None:
         provider = record.admission.provider
-        if closed.by == "caller" and record.counters["opened"] and applies(NO_END_CALL, provider):
+        if closed.by == "caller" and record.counters["opened"] and lint.applies(NO_END_CALL, provider):
             seen = "the user left the room, stayed away, and nobody asked for the session's end"
-            self._taps.remark(record, finding(NO_END_CALL, seen, provider), record.clock.now())
+            self._taps.remark(record, lint.finding(NO_END_CALL, seen, provider), record.clock.now())
         self._taps.over(record, closed, record.clock.now())
         record.ended = asyncio.get_running_loop().time()
         self._registry.ended(record)
@@ -301,5 +300,5 @@ class Calls:
 
     def remark(self, record: Record, code: str, seen: str) -> None:
         """A finding that its engine cannot see."""
-        found = finding(code, seen, record.admission.provider)
+        found = lint.finding(code, seen, record.admission.provider)
         self._taps.remark(record, found, record.clock.now())

@@ -2,67 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from pydantic import ValidationError
-
 from voxemu.casting import check
-from voxemu.dialogue.settings import DialogueSettings
-from voxemu.errors import AudioError, UsageError, meant
+from voxemu.errors import UsageError, meant
 from voxemu.server.addresses import is_loopback
-from voxemu.server.ladder import Gathered, Location, sentence
-from voxemu.server.schema import AgentTable, KeyTable, Settings, settings_types
-from voxemu.tables import field_names
+from voxemu.server.ladder import Gathered, sentence
+from voxemu.server.schema import AGENT_TABLES
+from voxemu.tables import Location, Problem
 from voxemu.wire import ON_SOCKETS, provider_named
 
 
-def sentences(error: ValidationError, found: Gathered) -> Iterator[str]:
-    for problem in error.errors():
-        location = problem["loc"]
+def sentences(wrong: Iterable[Problem], found: Gathered) -> Iterator[str]:
+    for problem in wrong:
+        location = problem.location
         source = found.source(location)
-        if problem["type"] == "extra_forbidden":
-            yield f"{source}: there is no such setting; {meant(str(location[-1]), _names_around(location))}"
-        elif problem["type"] == "missing":
-            yield f"{found.source(location[:-1])}: {location[-1]!r} is missing"
-        else:
-            yield f"{source}: {sentence(problem, location)}"
-
-
-def _names_around(location: Location) -> list[str]:
-    model: Any = Settings
-    tables: dict[str, Any] = {"key": KeyTable, "[[agent]]": AgentTable}
-    for name in location[:-1]:
-        if isinstance(name, str):
-            model = tables.get(name) or model.model_fields[name].annotation
-    return [field.alias or name for name, field in model.model_fields.items() if field.alias != "[[agent]]"]
-
-
-def _all_scopes(settings: Any) -> Iterator[tuple[Location, Any]]:
-    yield (), settings
-    for at, table in enumerate(settings.agent_tables):
-        yield ("[[agent]]", at), table
-    for at, table in enumerate(settings.keys):
-        yield ("key", at), table
-
-
-def said_in(scope: Any, table: str) -> dict[str, Any]:
-    said = getattr(scope, table)
-    # Asked of an empty one, pydantic would first build what it writes such tables with.
-    return said.model_dump(exclude_unset=True) if said.model_fields_set else {}
-
-
-def out_of_range(settings: Any, found: Gathered) -> Iterator[str]:
-    """Each setting is tried by itself, so that all that are wrong are named at once."""
-    own = field_names(DialogueSettings)
-    kinds: dict[str, type[Any]] = {"dialogue": DialogueSettings, **settings_types()}
-    for location, scope in _all_scopes(settings):
-        for table, kind in kinds.items():
-            for name, value in said_in(scope, table).items():
-                try:
-                    (DialogueSettings if name in own else kind)(**{name: value})
-                except (ValueError, AudioError) as error:
-                    yield f"{found.source((*location, table, name))}: {error}"
+        match problem.kind:
+            case "unknown":
+                known = [name for name in problem.known if name != AGENT_TABLES]
+                yield f"{source}: there is no such setting; {meant(str(location[-1]), known)}"
+            case "missing":
+                yield f"{found.source(location[:-1])}: {location[-1]!r} is missing"
+            case "wrong":
+                yield f"{source}: {sentence(problem)}"
 
 
 def impossible(settings: Any, found: Gathered) -> Iterator[str]:
@@ -75,7 +38,7 @@ def impossible(settings: Any, found: Gathered) -> Iterator[str]:
     yield from _wrong_agents(settings, found)
     for place, field, tables in (
         ("key", "value", settings.keys),
-        ("[[agent]]", "name", settings.agent_tables),
+        (AGENT_TABLES, "name", settings.agent_tables),
     ):
         names = [getattr(table, field) for table in tables]
         if len(set(names)) < len(names):
@@ -118,7 +81,7 @@ def _wrong_agents(settings: Any, found: Gathered) -> Iterator[str]:
     ]
     asked += [(("key", at, "agent"), table.agent, named) for at, table in enumerate(settings.keys)]
     asked += [
-        (("[[agent]]", at, "agent"), table.agent, set()) for at, table in enumerate(settings.agent_tables)
+        ((AGENT_TABLES, at, "agent"), table.agent, set()) for at, table in enumerate(settings.agent_tables)
     ]
     for location, name, others in asked:
         if name is not None and name not in others:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from pydantic import ValidationError
+from msgspec import structs, to_builtins
 
 from voxemu.agents import file_behind, make_agent, names_an_agent
 from voxemu.casting import is_castable
@@ -15,10 +15,11 @@ from voxemu.errors import Refused, SettingsError, UsageError
 from voxemu.fault import Fault, fault_of
 from voxemu.provider import Key, KeyRing, Provider
 from voxemu.server.addresses import is_loopback
-from voxemu.server.complaints import impossible, out_of_range, said_in, sentences
-from voxemu.server.ladder import Gathered, Location, gather
-from voxemu.server.schema import Settings
-from voxemu.tables import field_names, table_name
+from voxemu.server.complaints import impossible, sentences
+from voxemu.server.ladder import Gathered, gather
+from voxemu.server.schema import AGENT_TABLES, Settings
+from voxemu.tables import Location, field_names, table_name
+from voxemu.tables import checked as checked_table
 from voxemu.wire import PROVIDERS
 
 DEFAULT_AGENT = "echo"
@@ -47,11 +48,12 @@ def load(config: str | None, environ: Mapping[str, str], flags: Mapping[str, Any
 
 def checked(found: Gathered) -> Config:
     """The settings that were gathered. Raises SettingsError as ``load`` does."""
-    try:
-        settings = Settings.model_validate(found.tree)
-    except ValidationError as error:
-        raise SettingsError("\n".join([*found.problems, *sentences(error, found)])) from None
-    problems = [*found.problems, *out_of_range(settings, found), *impossible(settings, found)]
+    settings, wrong = checked_table(Settings, found.tree)
+    problems = (
+        [*found.problems, *sentences(wrong, found)]
+        if wrong
+        else [*found.problems, *impossible(settings, found)]
+    )
     if problems:
         raise SettingsError("\n".join(dict.fromkeys(problems)))
     return Config(settings, found)
@@ -96,8 +98,8 @@ class Config:
 
     def lower(self, limits: Mapping[str, int]) -> None:
         """Takes away of ``[limits]`` what the machine cannot carry."""
-        lowered = self.settings.limits.model_copy(update=dict(limits))
-        self.settings = self.settings.model_copy(update={"limits": lowered})
+        lowered = structs.replace(self.settings.limits, **limits)
+        self.settings = structs.replace(self.settings, limits=lowered)
 
     @property
     def is_public(self) -> bool:
@@ -152,10 +154,9 @@ class Config:
 
     def shown(self) -> Iterator[dict[str, Any]]:
         """Every setting: its name as in ``emu.toml``, its value, and where that came from. No key's value."""
-        scoped = ("dialogue", *map(table_name, PROVIDERS))
-        for location, value in _leaves((), self.settings.model_dump(by_alias=True)):
-            if location[0] in scoped and value is None:
-                # Nothing is set for everybody: it is each provider's own.
+        for location, value in _leaves((), to_builtins(self.settings)):
+            if value == {}:
+                # Nothing is said in this table: it is each provider's own.
                 continue
             source = self._found.source(location) if self._found.has(location) else "default"
             secret = location[:2] == ("auth", "keys") or (location[0] == "key" and location[-1] == "value")
@@ -188,7 +189,7 @@ class Config:
             (("agent",), self.settings.agent),
             (("agents", "default"), self.settings.agents.default),
             *((("key", at, "agent"), key.agent) for at, key in keys),
-            *((("[[agent]]", at, "agent"), table.agent) for at, table in tables),
+            *(((AGENT_TABLES, at, "agent"), table.agent) for at, table in tables),
         ]
         for location, name in named:
             if name is not None and file_behind(name) is not None:
@@ -215,7 +216,7 @@ class Config:
         origins = dict.fromkeys(values, "the provider's default")
         for location, scope in self._scopes(agent, number):
             for table in ("dialogue", table_name(provider)):
-                for name, value in said_in(scope, table).items():
+                for name, value in getattr(scope, table).items():
                     values[name] = value
                     origins[name] = self._found.source((*location, table, name))
         wire, own = PROVIDERS[provider].settings_type, field_names(DialogueSettings)
@@ -229,7 +230,7 @@ class Config:
         yield (), self.settings
         if agent in self._agents:
             at = self._agents[agent]
-            yield ("[[agent]]", at), self.settings.agent_tables[at]
+            yield (AGENT_TABLES, at), self.settings.agent_tables[at]
         if number >= 0:
             yield ("key", number), self.settings.keys[number]
 

@@ -5,25 +5,21 @@ All three become one tree, and every leaf knows its source by name, so that an e
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
-
-from pydantic import TypeAdapter, ValidationError
+from types import NoneType
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from voxemu.agents import file_behind, names_an_agent
 from voxemu.errors import SettingsError, meant
-from voxemu.server.schema import field_at
-from voxemu.tables import worded
+from voxemu.server.schema import AGENT_TABLES, hint_at
+from voxemu.tables import Location, Problem, checked
 
 PREFIX = "EMU_"
 NOT_OURS = ("EMU_KEY", "EMU_KEY_FILE", "EMU_URL", "EMU_CONFIG")
 # The client's, and the one that names the file.
 PATHS = ("record", "tls_cert", "tls_key", "ready_file")
-
-Location = tuple[str | int, ...]
 
 
 @dataclass(slots=True)
@@ -83,17 +79,35 @@ def _spelled(flag: str) -> str:
 
 def _put_text(found: Gathered, path: tuple[str, ...], text: Any, source: str) -> None:
     """What a variable or a flag says, read as the setting's own type."""
-    where = field_at(path)
-    if isinstance(where, list):
-        found.problems.append(f"{source}: there is no setting {'.'.join(path)!r}; {meant(path[-1], where)}")
+    hint = hint_at(path)
+    if isinstance(hint, list):
+        found.problems.append(f"{source}: there is no setting {'.'.join(path)!r}; {meant(path[-1], hint)}")
         return
-    try:
-        kind: Any = Annotated[(where.annotation, *where.metadata)] if where.metadata else where.annotation
-        value = TypeAdapter(kind).validate_python(text)
-    except ValidationError as error:
-        found.problems += [f"{source}: {sentence(problem, path)}" for problem in error.errors()[:1]]
-        return
-    found.put(path, value, source)
+    value, wrong = checked(hint, _read(hint, text) if isinstance(text, str) else text, path)
+    if wrong:
+        found.problems.append(f"{source}: {sentence(wrong[0])}")
+    else:
+        found.put(path, value, source)
+
+
+_BOOLEANS = dict.fromkeys(("1", "on", "true", "yes", "y", "t"), True)
+_BOOLEANS |= dict.fromkeys(("0", "off", "false", "no", "n", "f"), False)
+
+
+def _read(hint: Any, text: str) -> Any:
+    """A text as this type writes it; one that it cannot be stays what it is, and is found to be wrong."""
+    if get_origin(hint) is Annotated or NoneType in get_args(hint):
+        return _read(get_args(hint)[0], text)
+    if hint is bool:
+        return _BOOLEANS.get(text.lower(), text)
+    if get_origin(hint) is Literal:
+        return next((choice for choice in get_args(hint) if str(choice) == text), text)
+    if hint in (int, float):
+        try:
+            return hint(text)
+        except ValueError:
+            return text
+    return text
 
 
 # --- the file -------------------------------------------------------------------------------------------
@@ -113,7 +127,7 @@ def _read_file(found: Gathered, config: str | None) -> None:
     if "providers" in tree:
         tree["provider"] = tree.pop("providers")
     if not isinstance(tree.get("agent", ""), str):
-        tree["[[agent]]"] = tree.pop("agent")
+        tree[AGENT_TABLES] = tree.pop("agent")
     _note_sources(found, (), tree, f"{shown}: {prefix}")
     _anchor(tree, path.parent)
     found.tree = tree
@@ -131,6 +145,9 @@ def _chosen(config: str | None) -> tuple[Path | None, tuple[str, ...]]:
 
 
 def _parsed(path: Path) -> dict[str, Any]:
+    # Late: a start without a file has no need of it.
+    import tomllib
+
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
@@ -149,7 +166,7 @@ def _note_sources(found: Gathered, location: Location, value: Any, shown: str) -
         found.sources[location] = shown
     if isinstance(value, dict):
         for name, inner in value.items():
-            written = "agent" if name == "[[agent]]" else name
+            written = "agent" if name == AGENT_TABLES else name
             separator = "." if location else ""
             _note_sources(found, (*location, name), inner, f"{shown}{separator}{written}")
     elif isinstance(value, list):
@@ -179,6 +196,6 @@ def _anchor(tree: dict[str, Any], folder: Path) -> None:
 # --- errors ---------------------------------------------------------------------------------------------
 
 
-def sentence(problem: Any, location: Location) -> str:
-    """What is wrong with a value, in our words; a key's value is never shown."""
-    return worded(problem, secret=location[:1] in (("auth",), ("key",)))
+def sentence(problem: Problem) -> str:
+    """What is wrong with a value; a key's is never shown."""
+    return problem.worded(secret=problem.location[:1] in (("auth",), ("key",)))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from voxemu import lint
 from voxemu.events import FindingMade
-from voxemu.lint import finding
-from voxemu.lint.pages import applies
 from voxemu.provider import Admission
 from voxemu.server.news import News
 from voxemu.server.registry import Record, Registry
@@ -33,19 +32,19 @@ class Remarks:
         if why != "used" or record is None:
             return
         provider = record.admission.provider
-        code = "F-TOKEN-REUSED" if applies("F-TOKEN-REUSED", provider) else "F-URL-REUSED"
-        self._make(session_id, finding(code, "it was shown again after its session had begun", provider))
+        code = "F-TOKEN-REUSED" if lint.applies("F-TOKEN-REUSED", provider) else "F-URL-REUSED"
+        self._make(session_id, lint.finding(code, "it was shown again after its session had begun", provider))
 
     def too_late(self, admission: Admission, label: str) -> None:
         """A ticket was shown when its life was over."""
-        kind = "TOKEN" if applies("F-TOKEN-EXPIRED", admission.provider) else "URL"
+        kind = "TOKEN" if lint.applies("F-TOKEN-EXPIRED", admission.provider) else "URL"
         seen = "it was shown after its life was over; its session never began"
         self.beside(f"F-{kind}-EXPIRED", seen, admission.provider, label)
 
     def beside(self, code: str, seen: str, provider: str, label: str) -> None:
         """Something that belongs to no session."""
-        if applies(code, provider):
-            self._make("", finding(code, seen, provider), provider, label)
+        if lint.applies(code, provider):
+            self._make("", lint.finding(code, seen, provider), provider, label)
 
     def opened(self, record: Record, peer: str) -> None:
         """A session has begun: is it the third in a row that follows right on one of a turn or less?"""
@@ -57,16 +56,16 @@ class Remarks:
         self._rows[who] = (record, row)
         while len(self._rows) > ROWS:
             self._rows.pop(next(iter(self._rows)))
-        if row == TOO_MANY and applies("F-RECONNECTS", provider):
+        if row == TOO_MANY and lint.applies("F-RECONNECTS", provider):
             seen = f"{row + 1} connections in a row, each for a turn or less"
-            self._make(record.id, finding("F-RECONNECTS", seen, provider))
+            self._make(record.id, lint.finding("F-RECONNECTS", seen, provider))
 
     def never_connected(self, admission: Admission, life: float, label: str = "") -> None:
-        if applies("F-NEVER-CONNECTED", admission.provider):
+        if lint.applies("F-NEVER-CONNECTED", admission.provider):
             seen = f"a session of {admission.provider} was started and nobody came within {life:g} s"
             self._make(
                 admission.session_id,
-                finding("F-NEVER-CONNECTED", seen, admission.provider),
+                lint.finding("F-NEVER-CONNECTED", seen, admission.provider),
                 admission.provider,
                 label,
             )

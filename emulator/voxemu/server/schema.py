@@ -1,8 +1,7 @@
 """What may be set: the tables of ``emu.toml``.
 
-The dialogue's and the providers' tables are made from their own dataclasses (``voxemu.tables``). Every field
-may be left out; what was said is ``model_dump(exclude_unset=True)``. Ranges that those dataclasses check
-themselves are tried in ``complaints``.
+The dialogue's and the providers' tables have the fields of their own settings; what was said in them is a
+dict. What a type means, and how it is checked, says ``voxemu.tables``.
 """
 
 from __future__ import annotations
@@ -10,13 +9,12 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, create_model
-from pydantic.functional_validators import AfterValidator
+from msgspec import defstruct, field
 
 from voxemu.dialogue.settings import DialogueSettings
-from voxemu.fault_table import FaultTable
+from voxemu.fault_table import as_table
 from voxemu.record.allowance import DIRECTORY, FILE, GIB
-from voxemu.tables import Table, or_off, table_name, table_of
+from voxemu.tables import Read, Said, Table, above, between, hints_of, or_off, table_in, table_name
 from voxemu.wire import PROVIDERS
 
 # --- kinds of values ------------------------------------------------------------------------------------
@@ -72,16 +70,19 @@ def _livekit_url(value: str) -> str:
     return value.rstrip("/")
 
 
-Word = Annotated[str, AfterValidator(_stripped)]
-Words = Annotated[list[Word], BeforeValidator(_listed)]
-Origins = Annotated[list[Annotated[Word, AfterValidator(_origin)]], BeforeValidator(_listed)]
-Hosts = Annotated[list[Annotated[Word, AfterValidator(_host)]], BeforeValidator(_listed)]
-Port = Annotated[int, Field(ge=0, le=65_535)]
-Count = Annotated[int, Field(ge=1, le=1_000_000)]
-Size = Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)]
+Word = Annotated[str, _stripped]
+Words = Annotated[list[Word], Read(_listed)]
+Origins = Annotated[list[Annotated[Word, _origin]], Read(_listed)]
+Hosts = Annotated[list[Annotated[Word, _host]], Read(_listed)]
+Port = Annotated[int, between(0, 65_535)]
+Count = Annotated[int, between(1, 1_000_000)]
+Size = Annotated[int, between(1024, 64 * 1024 * 1024)]
+Fault = Annotated[dict[str, Any], as_table]
+AGENT_TABLES = "[[agent]]"
+# Named so by ``ladder``: in the file they share their name with `agent = "…"`.
 
 
-# --- tables made from dataclasses -----------------------------------------------------------------------
+# --- tables with the fields of settings -----------------------------------------------------------------
 
 
 def settings_types() -> dict[str, type[Any]]:
@@ -89,55 +90,57 @@ def settings_types() -> dict[str, type[Any]]:
     return {table_name(name): provider.settings_type for name, provider in PROVIDERS.items()}
 
 
-DialogueTable = table_of("dialogue", DialogueSettings)
-PROVIDER_TABLES = {name: table_of(name, kind, DialogueSettings) for name, kind in settings_types().items()}
-
 # What may be set for everybody, for an agent and for a key.
-_SCOPED: dict[str, Any] = {
-    "dialogue": (DialogueTable, DialogueTable.model_construct()),
-    **{name: (table, table.model_construct()) for name, table in PROVIDER_TABLES.items()},
+_SCOPED = {"dialogue": Said(DialogueSettings)} | {
+    name: Said(kind, DialogueSettings) for name, kind in settings_types().items()
 }
-Scoped: Any = create_model("Scoped", __base__=Table, **_SCOPED)
+Scoped: Any = defstruct(
+    "Scoped",
+    [(name, Annotated[dict[str, Any], said], field(default_factory=dict)) for name, said in _SCOPED.items()],
+    bases=(Table,),
+    frozen=True,
+    kw_only=True,
+)
 
 
 # --- the other tables -----------------------------------------------------------------------------------
 
 
-class AuthTable(Table):
+class AuthTable(Table, frozen=True):
     keys: Words | None = None
     # None lets any key pass.
 
 
-class AgentsTable(Table):
+class AgentsTable(Table, frozen=True):
     known: Words | None = None
     # None accepts every agent id.
     default: Word | None = None
     # Where `agent = "…"` cannot stand because there are [[agent]] tables.
 
 
-class LimitsTable(Table):
+class LimitsTable(Table, frozen=True):
     message: Size = 1024 * 1024
     # Bytes of one websocket message.
     http_body: Size = 64 * 1024
-    headers: float = Field(default=30.0, gt=0, le=3600)
+    headers: Annotated[float, above(0, 3600)] = 30.0
     # Seconds for a request's head; a connection without a request is closed after them.
-    body: float = Field(default=10.0, gt=0, le=3600)
+    body: Annotated[float, above(0, 3600)] = 10.0
     # Seconds for a request's body.
     connections: Count = 4096
     outbox: Count = 64
     # Messages waiting for one client.
-    stall: float = Field(default=10.0, gt=0, le=600)
+    stall: Annotated[float, above(0, 600)] = 10.0
     # Seconds that a client may take none of them.
-    ahead: float = Field(default=60.0, ge=1, le=3600)
+    ahead: Annotated[float, between(1, 3600)] = 60.0
     # Seconds of audio that a client may send faster than they pass; after that it is read in real time.
     sessions: Count = 1000
     unused_starts: Count = 1000
-    still: Annotated[float | None, BeforeValidator(or_off)] = Field(default=300.0, gt=0, le=86_400)
+    still: Annotated[float | None, Read(or_off), above(0, 86_400)] = 300.0
     # Seconds that a client on the media clock may send nothing.
-    ping: Annotated[float | None, BeforeValidator(or_off)] = Field(default=20.0, gt=0, le=3600)
-    recording: int = Field(default=FILE, ge=64 * 1024, le=4 * GIB - 1)
+    ping: Annotated[float | None, Read(or_off), above(0, 3600)] = 20.0
+    recording: Annotated[int, between(64 * 1024, 4 * GIB - 1)] = FILE
     # Bytes of one file of a recording; sound goes on in a next file.
-    recordings: int = Field(default=DIRECTORY, ge=1024 * 1024, le=1 << 50)
+    recordings: Annotated[int, between(1024 * 1024, 1 << 50)] = DIRECTORY
     # Bytes of all that lies in the recordings directory; then nothing more is recorded.
 
 
@@ -146,7 +149,7 @@ class KeyTable(Scoped):  # type: ignore[misc]
     agent: Word | None = None
     label: str = ""
     disabled: bool = False
-    fault: list[FaultTable] = Field(default_factory=list)
+    fault: list[Fault] = field(default_factory=list)
     # For the calls of this key alone.
 
 
@@ -160,10 +163,10 @@ class Settings(Scoped):  # type: ignore[misc]
     host: Word = "127.0.0.1"
     port: Port = 8090
     agent: Word | None = None
-    provider: Words = Field(default_factory=list)
+    provider: Words = field(default_factory=list)
     # Served ones; none named is all.
     record: Word | None = None
-    upstream: Annotated[str, AfterValidator(_upstream)] | None = None
+    upstream: Annotated[str, _upstream] | None = None
     # A real provider: its traffic passes through here, and is recorded.
     seed: int | None = None
     clock: Literal["real", "media"] = "real"
@@ -172,40 +175,35 @@ class Settings(Scoped):  # type: ignore[misc]
     # Send marked audio after interruptions, and listen for it in the microphone.
     fail_on: Literal["finding", "never"] = "never"
     # With which of these `emu serve` and `emu exec` end with exit code 1.
-    public_url: Annotated[str, AfterValidator(_http_url)] | None = None
-    allow_host: Hosts = Field(default_factory=list)
-    allow_origin: Origins = Field(default_factory=list)
+    public_url: Annotated[str, _http_url] | None = None
+    allow_host: Hosts = field(default_factory=list)
+    allow_origin: Origins = field(default_factory=list)
     tls_port: Port | None = None
     tls_cert: Word | None = None
     tls_key: Word | None = None
-    livekit: Annotated[str, AfterValidator(_livekit)] = "auto"
-    livekit_url: Annotated[str, AfterValidator(_livekit_url)] | None = None
+    livekit: Annotated[str, _livekit] = "auto"
+    livekit_url: Annotated[str, _livekit_url] | None = None
     # What clients reach the livekit-server by, where that is not what the emulator reaches it by.
     ready_file: Word | None = None
-    json_lines: bool = Field(default=False, alias="json")
-    auth: AuthTable = AuthTable.model_construct()
-    agents: AgentsTable = AgentsTable.model_construct()
-    limits: LimitsTable = LimitsTable.model_construct()
-    keys: list[KeyTable] = Field(default_factory=list, alias="key")
-    fault: list[FaultTable] = Field(default_factory=list)
+    json_lines: bool = field(default=False, name="json")
+    auth: AuthTable = AuthTable()
+    agents: AgentsTable = AgentsTable()
+    limits: LimitsTable = LimitsTable()
+    keys: list[KeyTable] = field(default_factory=list, name="key")
+    fault: list[Fault] = field(default_factory=list)
     # What is to go wrong on purpose.
-    agent_tables: list[AgentTable] = Field(default_factory=list, alias="[[agent]]")
-    # Named so by ``ladder``: in the file it shares its name with `agent = "…"`.
+    agent_tables: list[AgentTable] = field(default_factory=list, name=AGENT_TABLES)
 
 
-def field_at(path: tuple[str, ...]) -> Any:
-    """The pydantic field at this path, or the list of names that are known where the path goes wrong."""
-    model: Any = Settings
-    for at, name in enumerate(path):
-        named = {field.alias or name: field for name, field in model.model_fields.items()}
-        if name not in named:
-            return sorted(known for known in named if known != "[[agent]]")
-        found = named[name]
-        inner = found.annotation
-        is_table = isinstance(inner, type) and issubclass(inner, Table)
-        if at == len(path) - 1:
-            return sorted(inner.model_fields) if is_table else found
-        if not is_table:
+def hint_at(path: tuple[str, ...]) -> Any:
+    """The type of the setting at this path, or the list of names that are known where the path goes wrong."""
+    table: Any = Settings
+    for name in path:
+        if table is None:
             return []
-        model = inner
-    return []
+        hints = hints_of(table)
+        if name not in hints:
+            return sorted(set(hints) - {AGENT_TABLES})
+        hint = hints[name]
+        table = table_in(hint)
+    return hint if table is None else sorted(hints_of(table))

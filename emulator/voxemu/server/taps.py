@@ -15,7 +15,6 @@ from aiohttp import web
 from voxemu.engine import Tap
 from voxemu.errors import RecordingError
 from voxemu.events import Closed, Event, LimitReached, Note, Opened, RecordingFailed
-from voxemu.lint.pages import NOT_ON_MEDIA
 from voxemu.provider import Asked, Codec, Provider, Role
 from voxemu.record.allowance import Allowance, RecordingLimits
 from voxemu.server.audience import Audience
@@ -103,7 +102,7 @@ class Taps:
         self, provider: Provider, record: Record, secrets: tuple[str, ...], words: Codec | None
     ) -> list[Tap]:
         record.mask.learn(secrets)
-        from voxemu.lint import Linter
+        from voxemu.lint import NOT_ON_MEDIA, Linter
 
         recorder = self._recorder(provider, record, secrets, words)
         watch = Watch(record, self._news, self._audience)

@@ -12,7 +12,7 @@ from voxemu.errors import UsageError
 from voxemu.scenario.moments import AGENT_STARTED, AGENT_STOPPED, READY, SAID, TURN_OVER, Moment
 from voxemu.scenario.reading import FILE, Scenario, load
 from voxemu.scenario.verdicts import judge
-from voxemu.tables import said_in, table_name
+from voxemu.tables import table_name
 from voxemu.testing.marks import MARK, Wanted
 from voxemu.testing.session import EmuSession
 from voxemu.testing.settings import Rung
@@ -54,7 +54,7 @@ def agents_side(scenario: Scenario) -> Rung:
     agent = scenario.table.agent
     tables: dict[str, Any] = {"agent": _agent_of(scenario), "seed": scenario.table.seed}
     for name in ("dialogue", *map(table_name, PROVIDERS)):
-        said = said_in(getattr(agent, name))
+        said = dict(getattr(agent, name))
         greeting = said.get("greeting")
         if greeting and not names_an_agent(greeting):
             said["greeting"] = str(scenario.path.parent / greeting)
