@@ -76,11 +76,9 @@ class Linter:
         self._fits = True
 
     def saw(self, event: Event, now: float) -> Iterable[Note]:
-        kind = type(event)
-        if kind is UserAudioSent:
-            assert isinstance(event, UserAudioSent)
+        if isinstance(event, UserAudioSent):
             self._heard(event, now)
-        elif kind is AgentAudioSent:
+        elif isinstance(event, AgentAudioSent):
             return ()
         elif isinstance(event, Unrecognised):
             self._misreadings.saw(event)
