@@ -13,9 +13,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -52,8 +53,15 @@ class _Kind:
     fields: tuple[str, ...]
     sounds: bool
     # It carries audio.
+    shown: Callable[[Any], Any]
+    # What there is in one besides its audio.
     offset: int = 0
     # Samples of this kind so far.
+    last: tuple[int, Any] = (-1, None)
+    # Samples of the last one, and what there was in it; the next is mostly the same,
+    lead: str = ""
+    rest: str = ""
+    # so is the text around its offset.
 
 
 class TimelineFile:
@@ -98,18 +106,21 @@ class TimelineFile:
 
     def add_sounds(self, sounds: Iterable[tuple[Any, float, int]]) -> None:
         """Messages with audio; the second of each is not rounded yet."""
+        lines = self._lines
         for sent, since, pos in sounds:
             kind = self._kinds.get(type(sent)) or self._meet(sent)
-            samples, offset, rest = len(sent.pcm) // SAMPLE_BYTES, kind.offset, ""
+            samples, offset = len(sent.pcm) // SAMPLE_BYTES, kind.offset
             kind.offset = offset + samples
-            for name in kind.fields:
-                value = getattr(sent, name)
-                if value is not None:
-                    rest += f',"{name}":{value if type(value) is int else spell(self._mask.plain(value))}'
-            self._lines.append(
-                f'{{"t":{round(since * 1000)},"pos":{pos},{kind.head},"samples":{samples},'
-                f'"offset":{offset}{rest}}}\n'
-            )
+            if (samples, kind.shown(sent)) != kind.last:
+                self._spell_around(kind, sent, samples)
+            lines.append(f'{{"t":{round(since * 1000)},"pos":{pos},{kind.lead}{offset}{kind.rest}')
+
+    def _spell_around(self, kind: _Kind, sent: Any, samples: int) -> None:
+        kind.last = samples, kind.shown(sent)
+        kind.lead = f'{kind.head},"samples":{samples},"offset":'
+        said = ((name, getattr(sent, name)) for name in kind.fields)
+        rest = (f',"{name}":{spell(self._mask.plain(value))}' for name, value in said if value is not None)
+        kind.rest = f"{''.join(rest)}}}\n"
 
     def _goes_out(self, event: Event) -> bool:
         return self._words is None or bool(self._words.encode(event))
@@ -155,7 +166,8 @@ class TimelineFile:
         where = direction(event, self._provider)
         head, unsent = (spell({"dir": way, "type": type_name(type(event))})[1:-1] for way in (where, "note"))
         asks = where in ("up", "down") and isinstance(event, self._ours) and not sounds
-        kind = _Kind(head, unsent, asks, tuple(name for name in names if name != "pcm"), sounds)
+        rest = tuple(name for name in names if name != "pcm")
+        kind = _Kind(head, unsent, asks, rest, sounds, attrgetter(*rest) if rest else _nothing)
         self._kinds[type(event)] = kind
         return kind
 
@@ -168,6 +180,10 @@ class TimelineFile:
             return ""
         said = {name: self._mask.plain(getattr(event, name)) for name in kind.fields}
         return "," + spell(said)[1:-1]
+
+
+def _nothing(event: Event) -> None:
+    """There is nothing in it but its audio."""
 
 
 def direction(event: Event, provider: Provider) -> Direction:
