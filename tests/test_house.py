@@ -166,7 +166,7 @@ DOORS = {
         "voxemu.rooms.backdrop",
         "voxemu.spoiler",
     ],
-    "msgspec": ["voxemu.wire"],
+    "msgspec": ["voxemu.wire", "voxemu.record.timeline"],
     "pybase64": ["voxemu.wire"],
     "pydantic": ["voxemu.tables", "voxemu.fault_table", "voxemu.server", "voxemu.scenario"],
     "pylibsrtp": ["voxemu.rooms.embedded"],
