@@ -152,7 +152,8 @@ class Session:
             self._begin(event, now)
         else:
             # What was due before this came has happened before it.
-            self._run(now)
+            if self._due <= now:
+                self._run(now)
             if self.state is not ENDED:
                 if isinstance(event, UserAudioSent):
                     self._life = now
@@ -385,7 +386,7 @@ class Session:
             return
         if self.state is SPEAKING:
             self._confirm_barge_in(now)
-        if self._voice.captions.interim and self._turns.onset is not None and not self._over:
+        if self._voice.captions.interim and not self._over:
             self._out += self._voice.captions.hears(self._turns.spoken / self.provider.format.rate)
 
     def _pass_on(self, pcm: bytes, now: float) -> None:

@@ -24,8 +24,8 @@ TRUSTED: Final = 2
 # for the user's too: an echo in the user's last 40 ms counts as theirs, and the guard works a third as much.
 _FULL_SCALE: Final = 32768.0
 FAINT: Final = 256 / _FULL_SCALE
-# RMS of full scale: no window whose samples are no larger, either way, is louder. Their high bytes tell, which
-# are all 0x00 or 0xFF then.
+# RMS of full scale: no window whose samples are no larger, either way, is louder. Their high bytes are all
+# 0x00 or 0xFF.
 AT_ONCE: Final = 8
 # Faint windows in which the room is learnt together.
 _PCM16: Final = np.dtype("<i2")
@@ -67,8 +67,8 @@ class Detector:
         self._size = max(1, round(settings.window * rate))  # samples in a window
         self._bytes = 2 * self._size
         self._weighing = np.ones((2, self._size))
-        # For one window: its samples go into the first row, so that one product gives the sum of their squares
-        # and theirs.
+        # For one window: its samples go into the first row, so that one product gives the sum of their
+        # squares, and theirs.
         self._zeros = bytes(self._bytes)
         self._needed = max(1, math.ceil(round(settings.start_confirm * rate) / self._size))
         self._hangover = round(settings.hangover * rate)
@@ -263,4 +263,3 @@ class Detector:
         start, stay = floor * self._start_over_floor, floor * self._stay_over_floor
         self._start_bar = start if start > self._start_at_least else self._start_at_least
         self._stay_bar = stay if stay > self._stay_at_least else self._stay_at_least
-

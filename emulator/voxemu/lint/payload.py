@@ -63,8 +63,7 @@ class Payload:
         self._pairs = Vote()
 
     def heard(self, pcm: bytes) -> None:
-        kind = container(pcm)
-        if kind:
+        if kind := container(pcm):
             self._tally.suspect("F-CONTAINER")
             self._tally.find(
                 "F-CONTAINER", f"a {kind} file's beginning in an audio message of {len(pcm)} bytes"

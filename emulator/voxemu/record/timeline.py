@@ -174,7 +174,8 @@ class TimelineFile:
         called = type_name(type(event))
         head, unsent = (spell({"dir": way, "type": called})[1:-1] for way in (where, "note"))
         asks = where in ("up", "down") and isinstance(event, self._ours) and not sounds
-        kind = _Kind(where, called, head, unsent, asks, tuple(name for name in names if name != "pcm"), sounds)
+        rest = tuple(name for name in names if name != "pcm")
+        kind = _Kind(where, called, head, unsent, asks, rest, sounds)
         self._kinds[type(event)] = kind
         return kind
 
