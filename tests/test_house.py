@@ -166,7 +166,7 @@ DOORS = {
         "voxemu.rooms.backdrop",
         "voxemu.spoiler",
     ],
-    "msgspec": ["voxemu.wire", "voxemu.tables", "voxemu.server"],
+    "msgspec": ["voxemu.wire", "voxemu.tables", "voxemu.server", "voxemu.record.timeline"],
     "pybase64": ["voxemu.wire"],
     "pydantic": ["voxemu.scenario"],
     "pylibsrtp": ["voxemu.rooms.embedded"],

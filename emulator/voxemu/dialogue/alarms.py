@@ -11,15 +11,16 @@ class Alarms:
     def __init__(self) -> None:
         self._waiting: list[tuple[float, int, str]] = []
         self._count = 0
-
-    @property
-    def due(self) -> float | None:
-        return self._waiting[0][0] if self._waiting else None
+        self.due: float | None = None
+        # When the first one is.
 
     def put(self, due: float, name: str) -> None:
         self._count += 1
         heapq.heappush(self._waiting, (due, self._count, name))
+        self.due = self._waiting[0][0]
 
     def take(self) -> str:
         """The name of the first one."""
-        return heapq.heappop(self._waiting)[2]
+        _, _, name = heapq.heappop(self._waiting)
+        self.due = self._waiting[0][0] if self._waiting else None
+        return name

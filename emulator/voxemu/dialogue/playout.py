@@ -30,6 +30,7 @@ class Playout:
         self, format: AudioFormat, frame_samples: int, *, pads: bool, burst: bool, opened: float
     ) -> None:
         self._format = format
+        self._rate = format.rate
         self._frame = frame_samples
         self._frame_bytes = frame_samples * SAMPLE_BYTES
         self._pads = pads
@@ -70,20 +71,18 @@ class Playout:
     def take(self, now: float) -> list[bytes]:
         """Every frame due by now."""
         frames = []
-        while self.due is not None and self.due <= now:
-            at = self._sent * SAMPLE_BYTES
-            frame = self._pcm[at : at + self._frame_bytes]
-            frames.append(frame)
-            self._sent += len(frame) // SAMPLE_BYTES
-            self._look_ahead()
-        self._next = self._position + self._sent
+        pcm, due, sent = self._pcm, self.due, self._sent
+        while due is not None and due <= now:
+            at = sent * SAMPLE_BYTES
+            frames.append(pcm[at : at + self._frame_bytes])
+            sent += self._frame
+            if sent * SAMPLE_BYTES >= len(pcm):
+                sent, due, self._pcm = sample_count(pcm), None, b""
+            elif not self._burst:
+                due = self._start + sent / self._rate
+        self.due, self._sent = due, sent
+        self._next = self._position + sent
         return frames
-
-    def _look_ahead(self) -> None:
-        if self._sent * SAMPLE_BYTES >= len(self._pcm):
-            self._pcm, self.due = b"", None
-        elif not self._burst:
-            self.due = self._start + self._sent / self._format.rate
 
     def pass_on(self, pcm: bytes, now: float) -> list[PlaybackStarted]:
         """A frame that goes out at once, outside any pacing."""

@@ -35,7 +35,7 @@ from voxemu.agent import (
     UserTurn,
     Waiting,
 )
-from voxemu.audio import sample_count
+from voxemu.audio import SAMPLE_BYTES
 from voxemu.dialogue.counsel import Counsel
 from voxemu.dialogue.echo_guard import EchoGuard
 from voxemu.dialogue.intake import Intake
@@ -92,6 +92,8 @@ from voxemu.provider import Provider
 
 Timer = tuple[float, Callable[[float], None]]
 
+NEW, SPEAKING, ENDED = State.NEW, State.SPEAKING, State.ENDED
+# An enumeration's member costs five times as much to look up there: these are asked for with every message.
 NEVER = float("inf")
 ECHOED = 1.0
 # Seconds of the agent's own voice in the microphone before that is remarked on.
@@ -118,7 +120,9 @@ class Session:
         self._moved = True
         # Something else has happened, and may have moved it.
         self._put_off = False
-        # Audio has come since it was worked out what is due next.
+        # That may not be due yet: audio has come since.
+        self._is_missing = False
+        # What is due next is due for want of audio.
         self._due, self._act = NOTHING
         # What is due next, audio that stays away included.
         self._out: list[Event] = []
@@ -144,12 +148,13 @@ class Session:
         return None if self._due == NEVER else self._due
 
     def receive(self, event: Event, now: float) -> list[Event]:
-        if self.state is State.NEW:
+        if self.state is NEW:
             self._begin(event, now)
         else:
             # What was due before this came has happened before it.
-            self._run(now)
-            if self.state is not State.ENDED:
+            if self._due <= now:
+                self._run(now)
+            if self.state is not ENDED:
                 if isinstance(event, UserAudioSent):
                     self._life = now
                     self._hear(event, now)
@@ -159,8 +164,8 @@ class Session:
             self._moved = True
             self._look()
         else:
-            # Plain audio only puts off what is due: that is found out when it would be.
-            self._put_off = True
+            # Plain audio only puts off what is due for want of it: that is found out when it would be.
+            self._put_off = self._is_missing
         return self._said()
 
     def advance(self, now: float) -> list[Event]:
@@ -169,7 +174,7 @@ class Session:
 
     @property
     def _over(self) -> bool:
-        return self.state is State.ENDED
+        return self.state is ENDED
 
     def _tell(self, event: Event) -> None:
         self._out.append(event)
@@ -206,8 +211,8 @@ class Session:
 
     def _look(self) -> None:
         """Works out what is due next; the first of the timers, where several are due together."""
-        self._put_off = False
-        if self.state is State.ENDED or self.state is State.NEW:
+        self._put_off = self._is_missing = False
+        if self.state is ENDED or self.state is NEW:
             self._due, self._act = NOTHING
             return
         if self._moved:
@@ -216,13 +221,13 @@ class Session:
         self._due, self._act = self._timer
         missed = self._intake.deadline
         if missed is not None and missed <= self._due:
-            self._due, self._act = missed, self._miss_audio
+            self._due, self._act, self._is_missing = missed, self._miss_audio, True
         if self._patience is not None:
             # As long as the agent sounds, nobody is idle.
             life, ends = self._life, self._playout.ends
             idle = (life if life > ends else ends) + self._patience
             if idle < self._due:
-                self._due, self._act = idle, self._idle_out
+                self._due, self._act, self._is_missing = idle, self._idle_out, True
 
     def _move(self, trigger: Trigger) -> None:
         self.state = after(self.state, trigger)
@@ -366,19 +371,22 @@ class Session:
         pcm = self._rate.converted(audio)
         if not pcm:
             return
-        placed = self._intake.arrived(sample_count(pcm), now)
+        samples = len(pcm) // SAMPLE_BYTES
+        placed = self._intake.arrived(samples, now)
         if placed:
             self._out += placed
-            self._settle(self._turns.break_off(self._intake.position - sample_count(pcm), "input_gap"), now)
+            self._settle(self._turns.break_off(self._intake.position - samples, "input_gap"), now)
         if self.agent.passes_through:
             self._pass_on(pcm, now)
             return
         heard = self._turns.hear(pcm)
         if heard:
             self._settle(heard, now)
-        if self._turns.onset is not None and self.state is State.SPEAKING:
+        if self._turns.onset is None:
+            return
+        if self.state is SPEAKING:
             self._confirm_barge_in(now)
-        if self._voice.captions.interim and self._turns.onset is not None and not self._over:
+        if self._voice.captions.interim and not self._over:
             self._out += self._voice.captions.hears(self._turns.spoken / self.provider.format.rate)
 
     def _pass_on(self, pcm: bytes, now: float) -> None:

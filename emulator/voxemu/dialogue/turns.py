@@ -14,6 +14,8 @@ from voxemu.dialogue.echo_guard import EchoGuard
 from voxemu.dialogue.settings import DialogueSettings
 from voxemu.dialogue.vad import Detector, SpeechEnded, SpeechStarted
 
+NEVER = 1 << 62
+# A position that no call reaches.
 Why = Literal["silence", "input_gap", "limit", "hang_up"]
 
 
@@ -54,20 +56,19 @@ class Turns:
         self._longest = format.samples(settings.max_utterance)
         # Unconfirmed speech must still be there when it is confirmed: it may dip in every other window.
         self._keep = self._preroll + format.samples(2 * settings.start_confirm + 4 * settings.window)
-        self._piece = format.samples(0.1) * SAMPLE_BYTES
+        self._piece = format.samples(0.1)
         # Audio is heard in pieces far shorter than any turn, so that an onset is known before its limit.
-        self._most = self._keep * SAMPLE_BYTES + self._piece
+        self._most = (self._keep + self._piece) * SAMPLE_BYTES
         self._pcm = bytearray()
         self._first = position
         # Position of the first sample in _pcm.
+        self.position = position
+        # Of the next sample.
         self.onset: int | None = None
         # First spoken sample of the open turn.
+        self._limit = NEVER
+        # Where that reaches its longest.
         self._count = 0
-
-    @property
-    def position(self) -> int:
-        """Of the next sample."""
-        return self._first + len(self._pcm) // SAMPLE_BYTES
 
     @property
     def spoken(self) -> int:
@@ -85,35 +86,29 @@ class Turns:
         return self._count + 1
 
     def hear(self, pcm: bytes) -> list[Heard]:
-        if len(pcm) <= (room := self._room()):
-            return self._hear(pcm)
-        heard = self._hear(pcm[:room])
-        at = room
-        while at < len(pcm):
-            end = at + self._room()
-            heard += self._hear(pcm[at:end])
+        samples = len(pcm) // SAMPLE_BYTES
+        if samples <= self._piece and self.position + samples <= self._limit:
+            return self._hear(pcm, samples)
+        heard: list[Heard] = []
+        at = 0
+        while at < samples:
+            # Up to the longest utterance's end and no further, so that the limit counts samples, not chunks.
+            end = at + min(self._piece, self._limit - self.position, samples - at)
+            heard += self._hear(pcm[at * SAMPLE_BYTES : end * SAMPLE_BYTES], end - at)
             at = end
         return heard
 
-    def _room(self) -> int:
-        """Bytes that are heard at once: up to the longest utterance's end and no further, so that the limit
-        counts samples, not chunks."""
-        if self.onset is None:
-            return self._piece
-        return min(self._piece, (self.onset + self._longest - self.position) * SAMPLE_BYTES)
-
-    def _hear(self, pcm: bytes) -> list[Heard]:
+    def _hear(self, pcm: bytes, samples: int) -> list[Heard]:
         self._pcm += pcm
+        self.position += samples
         heard: list[Heard] = []
         for found in self._detector.feed(pcm):
             heard.append(  # noqa: PERF401  there hardly ever is one
                 self._began(found) if isinstance(found, SpeechStarted) else self._ended(found, "silence")
             )
-        if self.onset is not None:
-            if self.position - self.onset < self._longest:
-                return heard
+        if self.position >= self._limit:
             heard += self._cut(self.position, "limit")
-        if len(self._pcm) > self._most:
+        if self.onset is None and len(self._pcm) > self._most:
             # Not with every frame: deleting from the front costs more than a frame is worth.
             self._drop(self.position - self._keep)
         return heard
@@ -123,7 +118,7 @@ class Turns:
         ``position``."""
         heard = self._cut(position, why)
         self._pcm.clear()
-        self._first = position
+        self._first = self.position = position
         return heard
 
     def _cut(self, position: int, why: Why) -> list[Heard]:
@@ -132,10 +127,11 @@ class Turns:
 
     def _began(self, speech: SpeechStarted) -> Onset:
         self.onset = speech.start
+        self._limit = speech.start + self._longest
         return Onset(speech.start, speech.confirmed)
 
     def _ended(self, speech: SpeechEnded, why: Why) -> Heard:
-        self.onset = None
+        self.onset, self._limit = None, NEVER
         first = max(self._first, speech.start - self._preroll)
         pcm = self._between(first, speech.confirmed)
         # What was spoken once is no pre-roll of the next turn.

@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from voxemu.dialogue.detection import DetectionSettings
 from voxemu.dialogue.echo_guard import EchoGuard
@@ -26,8 +24,8 @@ TRUSTED: Final = 2
 # for the user's too: an echo in the user's last 40 ms counts as theirs, and the guard works a third as much.
 _FULL_SCALE: Final = 32768.0
 FAINT: Final = 256 / _FULL_SCALE
-# RMS of full scale: no window whose samples are no larger, either way, is louder; high bytes tell.
-_FAINT_BYTES: Final = b"\x00\xff"
+# RMS of full scale: no window whose samples are no larger, either way, is louder. Their high bytes are all
+# 0x00 or 0xFF.
 AT_ONCE: Final = 8
 # Faint windows in which the room is learnt together.
 _PCM16: Final = np.dtype("<i2")
@@ -68,7 +66,9 @@ class Detector:
         self._guard = guard if settings.echo_guard else None
         self._size = max(1, round(settings.window * rate))  # samples in a window
         self._bytes = 2 * self._size
-        self._ones = _ones(self._size)
+        self._weighing = np.ones((2, self._size))
+        # For one window: its samples go into the first row, so that one product gives the sum of their
+        # squares, and theirs.
         self._zeros = bytes(self._bytes)
         self._needed = max(1, math.ceil(round(settings.start_confirm * rate) / self._size))
         self._hangover = round(settings.hangover * rate)
@@ -118,14 +118,14 @@ class Detector:
             raise ValueError(f"S16LE audio has an even number of bytes, not {len(pcm)}")
         if self._partial:
             pcm = self._partial + pcm
-        size, at = self._bytes, 0
+        size = self._bytes
+        whole = len(pcm) - len(pcm) % size
         found = []
-        while len(pcm) - at >= size:
+        for at in range(0, whole, size):
             event = self._hear(pcm[at : at + size])
             if event is not None:
                 found.append(event)
-            at += size
-        self._partial = pcm[at:]
+        self._partial = pcm[whole:]
         return found
 
     def cut(self, position: int) -> SpeechEnded | None:
@@ -180,7 +180,10 @@ class Detector:
         """Whether it can be nothing else; what it says of the room is learnt later, with that of others."""
         if window == self._zeros:
             return True
-        if not self._puts_off or window[1::2].translate(None, _FAINT_BYTES):
+        if not self._puts_off:
+            return False
+        high = window[1::2]
+        if high.count(0x00) + high.count(0xFF) != self._size:
             return False
         self._faint.append(window)
         if len(self._faint) == AT_ONCE:
@@ -193,7 +196,8 @@ class Detector:
         if not self._faint:
             return
         samples = np.frombuffer(b"".join(self._faint), _PCM16).astype(np.float64).reshape(-1, self._size)
-        totals, powers = samples.dot(self._ones), (samples * samples).dot(self._ones)
+        ones = self._weighing[1]
+        totals, powers = samples.dot(ones), (samples * samples).dot(ones)
         self._faint.clear()
         for total, power in zip(totals.tolist(), powers.tolist(), strict=True):
             if level := self._rms(total, power):
@@ -204,8 +208,10 @@ class Detector:
         """RMS of full scale, without the mean: an offset is no sound."""
         if window == self._zeros:
             return 0.0
-        samples = np.frombuffer(window, _PCM16).astype(np.float64)
-        return self._rms(float(samples.dot(self._ones)), float(samples.dot(samples)))
+        samples = self._weighing[0]
+        samples[:] = np.frombuffer(window, _PCM16)
+        power, total = self._weighing.dot(samples).tolist()
+        return self._rms(total, power)
 
     def _rms(self, total: float, power: float) -> float:
         """Of the sum of a window's samples, and of their squares."""
@@ -257,9 +263,3 @@ class Detector:
         start, stay = floor * self._start_over_floor, floor * self._stay_over_floor
         self._start_bar = start if start > self._start_at_least else self._start_at_least
         self._stay_bar = stay if stay > self._stay_at_least else self._stay_at_least
-
-
-@lru_cache(maxsize=8)
-def _ones(count: int) -> npt.NDArray[np.float64]:
-    """Not to be written to: all detectors have the same."""
-    return np.ones(count)

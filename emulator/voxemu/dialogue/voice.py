@@ -7,7 +7,7 @@ it, until it is over.
 from __future__ import annotations
 
 from voxemu.agent import Say
-from voxemu.audio import sample_count
+from voxemu.audio import SAMPLE_BYTES, sample_count
 from voxemu.dialogue.captions import Captions
 from voxemu.dialogue.echo_guard import EchoGuard
 from voxemu.dialogue.playout import Playout
@@ -52,13 +52,14 @@ class Voice:
 
     def send(self, now: float) -> list[Event]:
         """Every frame that is due."""
-        reply, said = self.reply, list[Event]()
+        said: list[Event] = []
+        reply, playout = self.reply, self.playout
         assert reply is not None
-        position = self.playout.sent_to
-        for frame in self.playout.take(now):
+        position = playout.sent_to
+        for frame in playout.take(now):
             if self._guard is not None:
                 self._guard.played(frame, position)
-            samples = sample_count(frame)
+            samples = len(frame) // SAMPLE_BYTES
             position += samples
             reply.sent += samples
             said.append(AgentAudioSent(frame, reply.generation))

@@ -21,33 +21,34 @@ class FrameSizes:
     def __init__(self, tally: Tally, provider: str) -> None:
         self._tally = tally
         self._frames = FRAMES.get(provider)
-        self.matter = self._frames is not None
-        self._short_before = False
-        self._messages = 0
+        self.short_before = False
+        # The last message was too short, so whatever comes now tells something.
         self._lone = 0
 
-    def heard(self, pcm: bytes, rate: int, silent: bool) -> None:
-        if self._frames is None:
-            return
-        self._messages += 1
-        verdict = 0 if len(pcm) == self._frames.size else _off(self._frames, len(pcm), rate)
-        if verdict == 0:
-            self._short_before = False
+    def fits(self, size: int, rate: int) -> bool:
+        """Whether messages of so many bytes are as advised; nothing is to be said of those."""
+        return self._frames is None or _off(self._frames, size, rate) == 0
+
+    def heard(self, size: int, rate: int, silent: bool, messages: int) -> None:
+        """``messages`` have come so far."""
+        verdict = 0 if self._frames is None else _off(self._frames, size, rate)
+        if self._frames is None or verdict == 0:
+            self.short_before = False
             return
         # The last message of a clip may be short, and a keep-alive of zeros of any length; so a short one
         # counts from the second in a row.
-        counts = verdict > 0 or self._short_before or self._every_so_often()
-        self._short_before = verdict < 0 and not silent
+        counts = verdict > 0 or self.short_before or self._every_so_often(self._frames, messages)
+        self.short_before = verdict < 0 and not silent
         if counts and self._tally.suspect("F-FRAME-SIZE") >= CERTAIN:
-            self._tally.find("F-FRAME-SIZE", _size_seen(self._frames, len(pcm), rate))
+            self._tally.find("F-FRAME-SIZE", _size_seen(self._frames, size, rate))
 
-    def _every_so_often(self) -> bool:
+    def _every_so_often(self, frames: Frames, messages: int) -> bool:
         """Short messages too many to be the ends of clips: the rest of every callback, for instance."""
-        if self._frames is None or self._frames.size is None:
+        if frames.size is None:
             # Ten messages of 100 ms and a short one are a clip of a second.
             return False
         self._lone += 1
-        return self._lone >= LONE and self._lone > LONE_SHARE * self._messages
+        return self._lone >= LONE and self._lone > LONE_SHARE * messages
 
 
 def _off(frames: Frames, size: int, rate: int) -> int:

@@ -66,7 +66,14 @@ class Linter:
         self._samples = Samples(tally)
         self._whole = Whole(tally, provider.ready)
         self._flush = FlushCheck(tally)
+        self._messages = 0
+        self._came = float("-inf")
+        # When the last one came.
+        self._size = self._size_rate = 0
+        # Bytes of the last one and its rate: what follows is the same for all that are like it.
+        self._seconds = 0.0
         self._zeros = b""
+        self._fits = True
 
     def saw(self, event: Event, now: float) -> Iterable[Note]:
         if isinstance(event, UserAudioSent):
@@ -84,7 +91,7 @@ class Linter:
             self._order.saw(event, now)
             self._whole.saw(event, now)
             self._flush.saw(event, now)
-        return self._tally.take()
+        return self._tally.take() if self._tally.waiting else ()
 
     def summary(self) -> dict[str, int]:
         """For every finding made, by code: how many messages or incidents broke the rule."""
@@ -109,28 +116,35 @@ class Linter:
         if sent.rate is not None:
             self._declared.heard(sent.rate, rate)
             rate = sent.rate if sent.rate in BELIEVABLE else rate
-        seconds = len(pcm) / SAMPLE_BYTES / rate
-        silent = self._is_silent(pcm)
+        size = len(pcm)
+        if size != self._size or rate != self._size_rate:
+            self._measure(size, rate)
+        self._messages += 1
+        seconds, silent = self._seconds, pcm == self._zeros
         # Asked is only who might have something to say.
         if not self._order.calm:
             self._order.heard(now)
-        if self._sizes.matter:
-            self._sizes.heard(pcm, rate, silent)
+        if not self._fits or self._sizes.short_before:
+            self._sizes.heard(size, rate, silent, self._messages)
         if self._silence.matters:
             self._silence.heard(pcm, seconds, silent, now)
-        self._whole.heard(seconds, silent, now)
+        if self._whole.listens:
+            self._whole.heard(seconds, silent, now)
         if self._whole.is_read_slowly:
             self._steadiness.restart()
         elif self._paced:
-            self._bursts.heard(seconds, rate, now)
-            self._steadiness.heard(seconds, rate, now, silent)
+            wait, self._came = now - self._came, now
+            self._bursts.heard(seconds, rate, now, wait)
+            self._steadiness.heard(seconds, rate, now, wait, silent)
         if not silent:
             if now <= self._flush.until:
                 self._flush.heard(pcm, rate)
             self._payload.heard(pcm)
             self._samples.heard(pcm, seconds)
 
-    def _is_silent(self, pcm: bytes) -> bool:
-        if len(self._zeros) != len(pcm):
-            self._zeros = bytes(len(pcm))
-        return pcm == self._zeros
+    def _measure(self, size: int, rate: int) -> None:
+        """Messages are of another length, or rate, than those before."""
+        self._size, self._size_rate = size, rate
+        self._seconds = size / SAMPLE_BYTES / rate
+        self._zeros = bytes(size)
+        self._fits = self._sizes.fits(size, rate)

@@ -43,35 +43,32 @@ class Bursts:
 
     def __init__(self, tally: Tally) -> None:
         self._tally = tally
-        self._last: float | None = None
         self._lead = 0.0
         self._climb_from = 0.0
-        self._climb = 0.0
+        self._climb_lead = 0.0
+        # When the audio was last not ahead, and how far it was behind.
         self._counted = False
 
-    def heard(self, seconds: float, rate: int, now: float) -> None:
-        if self._last is None or now - self._last > STREAM_GAP:
-            lead = 0.0
-        else:
-            lead = self._lead - (now - self._last)
-            lead = lead if lead > -CREDIT else -CREDIT
-        self._last = now
+    def heard(self, seconds: float, rate: int, now: float, wait: float) -> None:
+        """``wait`` is how long ago the last message came."""
+        lead = self._lead - wait if wait <= STREAM_GAP else 0.0
         if lead <= 0:
-            self._climb_from, self._climb, self._counted = now, 0.0, False
-        self._lead = lead + seconds
-        self._climb += seconds
-        if self._lead > CALLBACK / rate + JITTER and not self._counted:
-            self._judge(rate, now)
+            lead = lead if lead > -CREDIT else -CREDIT
+            self._climb_from, self._climb_lead, self._counted = now, lead, False
+        self._lead = lead = lead + seconds
+        if lead > JITTER and not self._counted and lead > CALLBACK / rate + JITTER:
+            self._judge(lead, rate, now)
 
-    def _judge(self, rate: int, now: float) -> None:
+    def _judge(self, lead: float, rate: int, now: float) -> None:
         elapsed = now - self._climb_from
+        climb = lead - self._climb_lead + elapsed
         # Audio of a higher rate than announced climbs too, steadily and no faster than this; that is the
         # business of Steadiness.
-        if self._climb - CALLBACK / rate <= elapsed * max(4.0, 60_000 / rate):
+        if climb - CALLBACK / rate <= elapsed * max(4.0, 60_000 / rate):
             return
         self._counted = True
         self._tally.suspect("F-PACE-BURST")
-        self._tally.find("F-PACE-BURST", f"{self._climb:.1f} s of audio within {elapsed:.2f} s")
+        self._tally.find("F-PACE-BURST", f"{climb:.1f} s of audio within {elapsed:.2f} s")
 
 
 @dataclass(slots=True)
@@ -80,13 +77,13 @@ class _Window:
 
     since: float
     audio: float = 0.0
-    burst: float = 0.0
-    # Seconds of audio since the last pause.
+    silent: float = 0.0
+    # Seconds of it that were.
+    paused_at: float = 0.0
+    # Seconds of audio before the last pause.
     bursts: int = 0
     longest_wait: float = 0.0
     # The most by which a pause was longer than the audio before it.
-    messages: int = 0
-    silent: int = 0
 
 
 class Steadiness:
@@ -94,40 +91,40 @@ class Steadiness:
 
     def __init__(self, tally: Tally) -> None:
         self._tally = tally
-        self._last: float | None = None
-        self._stream_from = 0.0
+        self._stream_from: float | None = None
+        # None until the next message.
         self._window: _Window | None = None
         self._run: list[tuple[float, float]] = []
         # Audio and time of the windows in a row so far.
 
     def restart(self) -> None:
         """The session's rate changed: what was measured before means nothing now."""
-        self._last, self._window = None, None
+        self._stream_from, self._window = None, None
         self._run.clear()
 
-    def heard(self, seconds: float, rate: int, now: float, silent: bool) -> None:
-        wait = WINDOW_GAP + 1 if self._last is None else now - self._last
-        self._last = now
-        if wait > WINDOW_GAP:
+    def heard(self, seconds: float, rate: int, now: float, wait: float, silent: bool) -> None:
+        """``wait`` is how long ago the last message came."""
+        if wait > WINDOW_GAP or self._stream_from is None:
             self._stream_from, self._window = now, None
             self._run.clear()
         elif wait >= BURST_GAP:
-            self._burst_began(wait, rate, now)
+            self._burst_began(wait, rate, now, self._stream_from)
         if (window := self._window) is not None:
             window.audio += seconds
-            window.burst += seconds
-            window.messages += 1
-            window.silent += silent
+            if silent:
+                window.silent += seconds
 
-    def _burst_began(self, wait: float, rate: int, now: float) -> None:
+    def _burst_began(self, wait: float, rate: int, now: float, stream_from: float) -> None:
         window = self._window
         if window is None:
-            if now - self._stream_from >= SETTLED:
+            if now - stream_from >= SETTLED:
                 self._window = _Window(now)
             return
-        if wait - window.burst > window.longest_wait:
-            window.longest_wait = wait - window.burst
-        window.burst = 0.0
+        audio = window.audio
+        idle = wait - audio + window.paused_at
+        if idle > window.longest_wait:
+            window.longest_wait = idle
+        window.paused_at = audio
         window.bursts += 1
         if now - window.since >= WINDOW and window.bursts >= BURSTS:
             self._close(window, now - window.since, rate)
@@ -178,7 +175,7 @@ class Steadiness:
 def _slow_throughout(window: _Window, time: float) -> bool:
     """Whether time was lost everywhere. Lost in one place, it is a pause, and everybody may pause."""
     lost = time - window.audio
-    mostly_silent = window.silent > window.messages / 2
+    mostly_silent = window.silent > window.audio / 2
     return window.longest_wait <= 0.4 * lost and window.audio > 0.15 * time and not mostly_silent
 
 

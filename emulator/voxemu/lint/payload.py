@@ -6,6 +6,7 @@ and for one in many afterwards, since a client that sends floats sends floats al
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from voxemu.lint.tally import Tally
@@ -16,7 +17,12 @@ if TYPE_CHECKING:
 
     Ints = NDArray[np.int32]
 
-MAGIC = {b"RIFF": "WAV", b"OggS": "Ogg", b"fLaC": "FLAC", b"\x1a\x45\xdf\xa3": "WebM"}
+_BEGINNING = re.compile(
+    rb"(?P<WAV>RIFF....WAVE)|(?P<Ogg>OggS)|(?P<FLAC>fLaC)|(?P<WebM>\x1a\x45\xdf\xa3)"
+    rb"|(?P<MP3>ID3[\x02-\x04])|(?P<MP4>....ftyp)",
+    re.DOTALL,
+)
+# Of a file, by what it is.
 
 FIRST = 16
 EVERY, SLOWING = 32, 8
@@ -57,8 +63,7 @@ class Payload:
         self._pairs = Vote()
 
     def heard(self, pcm: bytes) -> None:
-        kind = container(pcm)
-        if kind:
+        if kind := container(pcm):
             self._tally.suspect("F-CONTAINER")
             self._tally.find(
                 "F-CONTAINER", f"a {kind} file's beginning in an audio message of {len(pcm)} bytes"
@@ -113,12 +118,8 @@ class Payload:
 
 
 def container(pcm: bytes) -> str | None:
-    kind = MAGIC.get(pcm[:4])
-    if kind is not None:
-        return None if kind == "WAV" and pcm[8:12] != b"WAVE" else kind
-    if pcm[:3] == b"ID3" and pcm[3] in (2, 3, 4):
-        return "MP3"
-    return "MP4" if pcm[4:8] == b"ftyp" else None
+    begins = _BEGINNING.match(pcm)
+    return None if begins is None else begins.lastgroup
 
 
 _MP3_KBPS = {

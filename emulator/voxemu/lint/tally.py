@@ -17,7 +17,8 @@ class Tally:
         self._without = without
         self._counts: Counter[str] = Counter()
         self._made: set[str] = set()
-        self._waiting: list[FindingMade] = []
+        self.waiting: list[FindingMade] = []
+        # Made, and still to be said.
 
     def applies(self, code: str) -> bool:
         return code not in self._without and applies(code, self._provider)
@@ -36,12 +37,10 @@ class Tally:
             return
         self._made.add(code)
         said = advice(code, self._provider)
-        self._waiting.append(FindingMade(code, said.rule, said.source, seen))
+        self.waiting.append(FindingMade(code, said.rule, said.source, seen))
 
     def take(self) -> tuple[FindingMade, ...]:
-        if not self._waiting:
-            return ()
-        found, self._waiting = tuple(self._waiting), []
+        found, self.waiting = tuple(self.waiting), []
         return found
 
     @property

@@ -30,6 +30,8 @@ class Whole:
         self._ready: float | None = None
         self._seconds = 0.0
         self._loud = False
+        self.listens = True
+        # Until something was heard, and again while a backlog comes, each message tells something.
         self.is_read_slowly = False
         # What comes now comes when we read it: its pace says nothing of the client's.
         self._caught_up: float | None = None
@@ -49,6 +51,7 @@ class Whole:
             case ReadingSlowed(seconds=seconds):
                 self.is_read_slowly = seconds != 0 or self.is_read_slowly
                 self._caught_up = now + CATCHING_UP if seconds == 0 else None
+                self.listens = True
                 self._backlog = 0.0
             case Closed():
                 self._close(now)
@@ -57,6 +60,7 @@ class Whole:
         self._seconds += seconds
         self._loud = self._loud or not silent
         if self._caught_up is None:
+            self.listens = not self._loud
             return
         if now > self._caught_up:
             self.is_read_slowly, self._caught_up = False, None

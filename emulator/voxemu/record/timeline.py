@@ -19,10 +19,12 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
+
 from voxemu import __version__
 from voxemu.audio import SAMPLE_BYTES
 from voxemu.errors import RecordingError
-from voxemu.events import Downlink, Event, TokenPresented, Uplink, named
+from voxemu.events import AgentAudioSent, Downlink, Event, TokenPresented, Uplink, UserAudioSent, named
 from voxemu.events import Line as LineEvent
 from voxemu.provider import Codec, Provider, Role, spelled
 from voxemu.record.masking import MASK, Mask
@@ -39,12 +41,32 @@ SESSION_IDS = re.compile(rb'"session_id":"(?:[^"\\]|\\.)*"')
 type_name = named
 
 
+class SoundLine(msgspec.Struct, gc=False, omit_defaults=True):
+    """A line about a message of a call's audio: nearly all of a timeline is made of these."""
+
+    t: int
+    pos: int
+    dir: Direction
+    type: str
+    samples: int
+    offset: int
+    rate: int | None = None
+    # Of a UserAudioSent.
+    generation: int | None = None
+    # Of an AgentAudioSent.
+
+
+_spell_lines = msgspec.json.Encoder().encode_lines
+
+
 @dataclass(slots=True)
 class _Kind:
     """What is written of every event of one class, worked out once."""
 
+    dir: Direction
+    type: str
     head: str
-    # Direction and type.
+    # Both, as they are written.
     unsent: str
     # The same for one that did not go out.
     asks: bool
@@ -73,7 +95,7 @@ class TimelineFile:
         self._ours = Uplink if role is Role.CALLER else Downlink
         self._mask = mask
         self._kinds: dict[type[Event], _Kind] = {}
-        self._lines: list[str] = []
+        self._lines: list[SoundLine | msgspec.Raw] = []
         self._digest = hashlib.sha256()
         self.size = 0
         # Bytes on the disk.
@@ -90,26 +112,22 @@ class TimelineFile:
 
     def add(self, event: Event, t: int, pos: int) -> None:
         kind = self._kinds.get(type(event)) or self._meet(event)
-        if kind.sounds:
-            self.add_sounds([(event, t / 1000, pos)])
-            return
         head = kind.unsent if kind.asks and not self._goes_out(event) else kind.head
-        self._lines.append(f'{{"t":{t},"pos":{pos},{head}{self._said(kind, event)}}}\n')
+        line = f'{{"t":{t},"pos":{pos},{head}{self._said(kind, event)}}}'
+        self._lines.append(msgspec.Raw(line.encode()))
 
-    def add_sounds(self, sounds: Iterable[tuple[Any, float, int]]) -> None:
-        """Messages with audio; the second of each is not rounded yet."""
+    def add_sounds(self, sounds: Iterable[tuple[UserAudioSent | AgentAudioSent, float, int]]) -> None:
+        """The call's audio; the second of each is not rounded yet."""
         for sent, since, pos in sounds:
             kind = self._kinds.get(type(sent)) or self._meet(sent)
-            samples, offset, rest = len(sent.pcm) // SAMPLE_BYTES, kind.offset, ""
+            samples, offset = len(sent.pcm) // SAMPLE_BYTES, kind.offset
             kind.offset = offset + samples
-            for name in kind.fields:
-                value = getattr(sent, name)
-                if value is not None:
-                    rest += f',"{name}":{value if type(value) is int else spell(self._mask.plain(value))}'
-            self._lines.append(
-                f'{{"t":{round(since * 1000)},"pos":{pos},{kind.head},"samples":{samples},'
-                f'"offset":{offset}{rest}}}\n'
-            )
+            line = SoundLine(round(since * 1000), pos, kind.dir, kind.type, samples, offset)
+            if isinstance(sent, AgentAudioSent):
+                line.generation = sent.generation
+            else:
+                line.rate = sent.rate
+            self._lines.append(line)
 
     def _goes_out(self, event: Event) -> bool:
         return self._words is None or bool(self._words.encode(event))
@@ -117,8 +135,8 @@ class TimelineFile:
     def write(self) -> None:
         if not self._lines:
             return
-        text, self._lines = "".join(self._lines), []
-        content = text.encode("utf-8")
+        lines, self._lines = self._lines, []
+        content = _spell_lines(lines)
         self._digest.update(normalised(content))
         self._append(content)
 
@@ -153,9 +171,11 @@ class TimelineFile:
         names = tuple(each.name for each in fields(event))
         sounds = "pcm" in names
         where = direction(event, self._provider)
-        head, unsent = (spell({"dir": way, "type": type_name(type(event))})[1:-1] for way in (where, "note"))
+        called = type_name(type(event))
+        head, unsent = (spell({"dir": way, "type": called})[1:-1] for way in (where, "note"))
         asks = where in ("up", "down") and isinstance(event, self._ours) and not sounds
-        kind = _Kind(head, unsent, asks, tuple(name for name in names if name != "pcm"), sounds)
+        rest = tuple(name for name in names if name != "pcm")
+        kind = _Kind(where, called, head, unsent, asks, rest, sounds)
         self._kinds[type(event)] = kind
         return kind
 
@@ -164,10 +184,16 @@ class TimelineFile:
             # It may come back in an error or an excerpt.
             self._mask.learn([event.token])
             return f',"token":"{MASK}"'
-        if not kind.fields:
-            return ""
         said = {name: self._mask.plain(getattr(event, name)) for name in kind.fields}
-        return "," + spell(said)[1:-1]
+        if kind.sounds:
+            said = self._measured(kind, event) | {n: value for n, value in said.items() if value is not None}
+        return "," + spell(said)[1:-1] if said else ""
+
+    def _measured(self, kind: _Kind, event: Any) -> dict[str, int]:
+        """In the place of its audio: how many samples, and where they lie among those of its kind."""
+        samples, offset = len(event.pcm) // SAMPLE_BYTES, kind.offset
+        kind.offset = offset + samples
+        return {"samples": samples, "offset": offset}
 
 
 def direction(event: Event, provider: Provider) -> Direction:
