@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import fields
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -48,7 +47,7 @@ def watched(events: list[dict[str, Any]], provider: Provider) -> ScriptWatch:
     for said in events:
         kind = _NOTES.get(said["type"])
         if kind is not None:
-            known = {each.name for each in fields(kind)}
+            known = kind.__struct_fields__
             note = kind(**{name: value for name, value in said.items() if name in known})
             watch.saw(note, said["t"] / 1000)
     return watch

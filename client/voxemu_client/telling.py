@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
 from typing import Any, TextIO
 
 from voxemu.events import (
@@ -50,7 +49,7 @@ class JsonLines:
         if isinstance(event, TokenPresented):
             self._mask.learn([event.token])
         if not isinstance(event, SOUNDS):
-            said = {item.name: self._mask.plain(getattr(event, item.name)) for item in fields(event)}
+            said = {name: self._mask.plain(getattr(event, name)) for name in event.__struct_fields__}
             if isinstance(event, TokenPresented):
                 said["token"] = "***"
             way = direction(event, self._provider)

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
+from msgspec import Struct
+
 from voxemu.audio import SAMPLE_BYTES, AudioFormat
 from voxemu.events import Downlink, Note, Speaker, Viseme
 from voxemu.fault import Fault
@@ -17,13 +19,11 @@ from voxemu.fault import Fault
 # --- cues: what an agent is told -----------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class CallBegan:
+class CallBegan(Struct, frozen=True):
     """The agent may speak first."""
 
 
-@dataclass(frozen=True, slots=True)
-class UserTurn:
+class UserTurn(Struct, frozen=True):
     """One utterance, endpointed.
 
     ``pcm`` is PCM16 at the call's rate and holds the pre-roll, the speech and the endpointing hangover;
@@ -51,8 +51,7 @@ class UserTurn:
         return self.pcm[: (self.end - self.first) * SAMPLE_BYTES]
 
 
-@dataclass(frozen=True, slots=True)
-class ReplyInterrupted:
+class ReplyInterrupted(Struct, frozen=True):
     """The user barged in after hearing ``heard`` samples of the reply; none, where it was not audible yet."""
 
     generation: int
@@ -64,39 +63,33 @@ class ReplyInterrupted:
     # What was never begun.
 
 
-@dataclass(frozen=True, slots=True)
-class ToolAnswered:
+class ToolAnswered(Struct, frozen=True):
     call_id: str
     result: Any
 
 
-@dataclass(frozen=True, slots=True)
-class SpeechBegan:
+class SpeechBegan(Struct, frozen=True):
     """The user begins to speak."""
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(Struct, frozen=True):
     """It is the user's turn, and nobody speaks."""
 
 
-@dataclass(frozen=True, slots=True)
-class TextCame:
+class TextCame(Struct, frozen=True):
     """The client sent a setting: ``prompt``, ``voice`` …"""
 
     name: str
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
-class TimeCame:
+class TimeCame(Struct, frozen=True):
     """An alarm that the agent set."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class CallOver:
+class CallOver(Struct, frozen=True):
     """Only notes can still be told. ``left`` was never begun of the reply that the end cut off."""
 
     left: tuple[Step, ...] = ()
@@ -117,8 +110,7 @@ Cue = (
 # --- steps: what an agent may do -------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Say:
+class Say(Struct, frozen=True):
     """Speak ``pcm`` (PCM16 at the call's rate); ``text`` is its transcript."""
 
     text: str
@@ -126,20 +118,17 @@ class Say:
     visemes: tuple[Viseme, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(Struct, frozen=True):
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class CallTool:
+class CallTool(Struct, frozen=True):
     name: str
     arguments: str
     call_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class HangUp:
+class HangUp(Struct, frozen=True):
     """Ends the session; each provider has its own words and close code for a cause."""
 
     reason: str = ""
@@ -148,29 +137,25 @@ class HangUp:
     # In place of the provider's close code.
 
 
-@dataclass(frozen=True, slots=True)
-class Fail:
+class Fail(Struct, frozen=True):
     """Something goes wrong on purpose, now or from its own moment on."""
 
     fault: Fault
 
 
-@dataclass(frozen=True, slots=True)
-class Think:
+class Think(Struct, frozen=True):
     """Think for so long; in front of a reply, in place of the settings' think_time."""
 
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Until:
+class Until(Struct, frozen=True):
     """What follows begins at this position of the call's axis, or at once where that has passed."""
 
     position: int
 
 
-@dataclass(frozen=True, slots=True)
-class Tell:
+class Tell(Struct, frozen=True):
     """Say this event, as it is; a provider without a word for it sends nothing."""
 
     event: Downlink | Note
@@ -178,8 +163,7 @@ class Tell:
     # As the sound before it goes out, and not when it has been heard.
 
 
-@dataclass(frozen=True, slots=True)
-class SetAlarm:
+class SetAlarm(Struct, frozen=True):
     """Be told TimeCame at this position of the call's axis."""
 
     name: str
@@ -191,8 +175,7 @@ Step = Say | Pause | CallTool | HangUp | Think | Until | Tell | SetAlarm | Fail
 # --- the call as an agent sees it ------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
+class Exchange(Struct, frozen=True):
     """One line of the conversation so far; an interrupted reply stands with what was heard of it."""
 
     speaker: Speaker

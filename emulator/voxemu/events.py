@@ -16,8 +16,9 @@ that a provider has no word for stays off its wire and in the timeline.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from voxemu.fault import Fault
 
@@ -25,28 +26,23 @@ Speaker = Literal["user", "agent"]
 Side = Literal["caller", "provider", "line"]
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True, gc=False):
     """Something that happened in a call."""
 
 
-@dataclass(frozen=True, slots=True)
-class Uplink(Event):
+class Uplink(Event, frozen=True):
     """From the caller to the provider."""
 
 
-@dataclass(frozen=True, slots=True)
-class Downlink(Event):
+class Downlink(Event, frozen=True):
     """From the provider to the caller."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line(Event):
+class Line(Event, frozen=True):
     """Of the connection itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class Note(Event):
+class Note(Event, frozen=True):
     """A remark; never on a wire."""
 
 
@@ -58,101 +54,84 @@ def named(kind: type[Event]) -> str:
 # --- from the caller ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class UserAudioSent(Uplink):
+class UserAudioSent(Uplink, frozen=True):
     pcm: bytes
     rate: int | None = None
     # What the message itself declares; None where the protocol declares none.
 
 
-@dataclass(frozen=True, slots=True)
-class TokenPresented(Uplink):
+class TokenPresented(Uplink, frozen=True):
     token: str
 
 
-@dataclass(frozen=True, slots=True)
-class SettingSent(Uplink):
+class SettingSent(Uplink, frozen=True):
     """A session setting: prompt, voice, language, visemes, tools, max_context_messages."""
 
     name: str
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
-class RatesAnnounced(Uplink):
+class RatesAnnounced(Uplink, frozen=True):
     playback: int | None
     input: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class ToolResultSent(Uplink):
+class ToolResultSent(Uplink, frozen=True):
     call_id: str
     result: Any
 
 
-@dataclass(frozen=True, slots=True)
-class InterruptSent(Uplink):
+class InterruptSent(Uplink, frozen=True):
     """The client detected a barge-in itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class StopSent(Uplink):
+class StopSent(Uplink, frozen=True):
     """The client is about to hang up."""
 
 
 # --- from the provider -------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class SessionStarted(Downlink):
+class SessionStarted(Downlink, frozen=True):
     session_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class AgentReadied(Downlink):
+class AgentReadied(Downlink, frozen=True):
     pass
 
 
-@dataclass(frozen=True, slots=True)
-class RatesDeclared(Downlink):
+class RatesDeclared(Downlink, frozen=True):
     playback: int
     input: int
 
 
-@dataclass(frozen=True, slots=True)
-class SettingConfirmed(Downlink):
+class SettingConfirmed(Downlink, frozen=True):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class ListeningStarted(Downlink):
+class ListeningStarted(Downlink, frozen=True):
     cause: Literal["speech", "waiting", ""] = ""
     # Why: the user began to talk, or it is the user's turn. "" when read off a wire that does not say.
 
 
-@dataclass(frozen=True, slots=True)
-class ThinkingStarted(Downlink):
+class ThinkingStarted(Downlink, frozen=True):
     generation: int = 0
     # Replies are counted from 1; 0 where the wire does not say.
 
 
-@dataclass(frozen=True, slots=True)
-class ThinkingStopped(Downlink):
+class ThinkingStopped(Downlink, frozen=True):
     pass
 
 
-@dataclass(frozen=True, slots=True)
-class SpeakingStarted(Downlink):
+class SpeakingStarted(Downlink, frozen=True):
     generation: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Interrupted(Downlink):
+class Interrupted(Downlink, frozen=True):
     """Barge-in: whatever the caller has not played yet must not sound."""
 
 
-@dataclass(frozen=True, slots=True)
-class Transcribed(Downlink):
+class Transcribed(Downlink, frozen=True):
     speaker: Speaker
     text: str
     final: bool = True
@@ -161,48 +140,41 @@ class Transcribed(Downlink):
     # Lines are counted from 1, each with its interim forms; 0 where the wire does not say.
 
 
-@dataclass(frozen=True, slots=True)
-class AgentAudioSent(Downlink):
+class AgentAudioSent(Downlink, frozen=True):
     pcm: bytes
     generation: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ThinkingSoundSent(Downlink):
+class ThinkingSoundSent(Downlink, frozen=True):
     pcm: bytes
     rate: int
 
 
-@dataclass(frozen=True, slots=True)
-class Viseme:
+class Viseme(Struct, frozen=True):
     id: int
     character: str
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class VisemesSent(Downlink):
+class VisemesSent(Downlink, frozen=True):
     visemes: tuple[Viseme, ...]
     generation: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ToolCalled(Downlink):
+class ToolCalled(Downlink, frozen=True):
     name: str
     arguments: str
     # JSON text.
     call_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorReported(Downlink):
+class ErrorReported(Downlink, frozen=True):
     message: str
     code: str = ""
     # Where the provider has codes: INVALID_MESSAGE, AUTH_TIMEOUT …
 
 
-@dataclass(frozen=True, slots=True)
-class SessionEnded(Downlink):
+class SessionEnded(Downlink, frozen=True):
     """The provider ends the session; the close follows."""
 
     cause: Literal["agent_left", "closed", "shutdown"]
@@ -213,13 +185,11 @@ class SessionEnded(Downlink):
 # --- of the line -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Opened(Line):
+class Opened(Line, frozen=True):
     pass
 
 
-@dataclass(frozen=True, slots=True)
-class Closed(Line):
+class Closed(Line, frozen=True):
     """The connection is over, or (when an engine answers it) to be closed.
 
     ``code`` is the websocket close code; 1005 a close without one, 1006 a connection that broke.
@@ -230,65 +200,55 @@ class Closed(Line):
     by: Side = "line"
 
 
-@dataclass(frozen=True, slots=True)
-class EndAsked(Line):
+class EndAsked(Line, frozen=True):
     """Whoever runs the emulator wants this session to end, in the provider's own way."""
 
     cause: Literal["agent_left", "closed", "shutdown"]
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Ponged(Line):
+class Ponged(Line, frozen=True):
     """The peer answered a ping: a sign of life, not of speech."""
 
 
-@dataclass(frozen=True, slots=True)
-class Congested(Line):
+class Congested(Line, frozen=True):
     """More is waiting to be sent than the line takes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cleared(Line):
+class Cleared(Line, frozen=True):
     """The line takes messages again."""
 
 
-@dataclass(frozen=True, slots=True)
-class SayAsked(Line):
+class SayAsked(Line, frozen=True):
     """Whoever runs the emulator wants the agent to say this; ``pcm`` is at the call's rate."""
 
     text: str
     pcm: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class InterruptAsked(Line):
+class InterruptAsked(Line, frozen=True):
     """Whoever runs the emulator wants the agent to be interrupted, as if the user had."""
 
 
-@dataclass(frozen=True, slots=True)
-class TellAsked(Line):
+class TellAsked(Line, frozen=True):
     """Whoever runs the emulator wants the caller to be told this."""
 
     event: Downlink
 
 
-@dataclass(frozen=True, slots=True)
-class FaultAsked(Line):
+class FaultAsked(Line, frozen=True):
     """Whoever runs the emulator, or its agent, wants this to go wrong; see ``voxemu.spoiler``."""
 
     fault: Fault
 
 
-@dataclass(frozen=True, slots=True)
-class ReadingSlowed(Line):
+class ReadingSlowed(Line, frozen=True):
     """From now on this end waits so many seconds before it reads each message; None: it reads no more."""
 
     seconds: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Unrecognised(Line):
+class Unrecognised(Line, frozen=True):
     """A message that the protocol has no words for.
 
     ``problem`` is a stable word (not_json, not_object, unknown_type, bad_field, not_base64, odd_bytes,
@@ -301,8 +261,7 @@ class Unrecognised(Line):
     excerpt: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class MicrophoneCaptured(Line):
+class MicrophoneCaptured(Line, frozen=True):
     """Audio from a microphone, at the caller's sending rate, on its way to becoming UserAudioSent."""
 
     pcm: bytes
@@ -311,15 +270,13 @@ class MicrophoneCaptured(Line):
 # --- remarks -----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class InputStarted(Note):
+class InputStarted(Note, frozen=True):
     """The user's audio begins, or begins again, at this position."""
 
     position: int
 
 
-@dataclass(frozen=True, slots=True)
-class InputGapped(Note):
+class InputGapped(Note, frozen=True):
     """No user audio came: silence on the recording's left, never counted as sent.
 
     Said once when the gap is noticed (``open``), and once more with its final length.
@@ -330,16 +287,14 @@ class InputGapped(Note):
     open: bool
 
 
-@dataclass(frozen=True, slots=True)
-class TurnStarted(Note):
+class TurnStarted(Note, frozen=True):
     turn: int
     position: int
     # Of the first spoken sample.
     confirmed: int
 
 
-@dataclass(frozen=True, slots=True)
-class TurnEnded(Note):
+class TurnEnded(Note, frozen=True):
     turn: int
     start: int
     end: int
@@ -350,8 +305,7 @@ class TurnEnded(Note):
     why: Literal["silence", "input_gap", "limit", "hang_up"]
 
 
-@dataclass(frozen=True, slots=True)
-class TurnDiscarded(Note):
+class TurnDiscarded(Note, frozen=True):
     """Sound shorter than the minimum utterance: no turn."""
 
     start: int
@@ -359,30 +313,26 @@ class TurnDiscarded(Note):
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class EchoHeard(Note):
+class EchoHeard(Note, frozen=True):
     """The agent's own voice comes back through the user's microphone: so many seconds of it so far."""
 
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class ReplyCancelled(Note):
+class ReplyCancelled(Note, frozen=True):
     """The user went on talking before the reply was audible."""
 
     generation: int
 
 
-@dataclass(frozen=True, slots=True)
-class ReplyEnded(Note):
+class ReplyEnded(Note, frozen=True):
     generation: int
     heard: int
     dropped: int
     interrupted: bool
 
 
-@dataclass(frozen=True, slots=True)
-class BargedIn(Note):
+class BargedIn(Note, frozen=True):
     """The user interrupted the agent."""
 
     generation: int
@@ -399,46 +349,40 @@ class BargedIn(Note):
     # Seconds from the first spoken sample to the agent's stop.
 
 
-@dataclass(frozen=True, slots=True)
-class PlaybackStarted(Note):
+class PlaybackStarted(Note, frozen=True):
     """The next agent sample sounds at this position, and the ones after it without a gap."""
 
     position: int
 
 
-@dataclass(frozen=True, slots=True)
-class PlaybackFlushed(Note):
+class PlaybackFlushed(Note, frozen=True):
     """Agent audio from this position on never sounded."""
 
     position: int
     dropped: int
 
 
-@dataclass(frozen=True, slots=True)
-class PlaybackUnderran(Note):
+class PlaybackUnderran(Note, frozen=True):
     """Agent audio came too late to sound without a hole."""
 
     position: int
     samples: int
 
 
-@dataclass(frozen=True, slots=True)
-class MicrophoneDropped(Note):
+class MicrophoneDropped(Note, frozen=True):
     """The line was congested: this much of the user's audio was never sent."""
 
     samples: int
 
 
-@dataclass(frozen=True, slots=True)
-class AgentFailed(Note):
+class AgentFailed(Note, frozen=True):
     """The agent raised; the session goes on."""
 
     error: str
     trace: str
 
 
-@dataclass(frozen=True, slots=True)
-class ScriptStepBegan(Note):
+class ScriptStepBegan(Note, frozen=True):
     """A scripted agent took a step; steps are counted from 1."""
 
     step: int
@@ -446,8 +390,7 @@ class ScriptStepBegan(Note):
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ScriptStepInterrupted(Note):
+class ScriptStepInterrupted(Note, frozen=True):
     """The user barged in while a step was being said."""
 
     step: int
@@ -460,8 +403,7 @@ class ScriptStepInterrupted(Note):
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ScriptStepMissed(Note):
+class ScriptStepMissed(Note, frozen=True):
     """The call is over, and this step was never begun."""
 
     step: int
@@ -471,14 +413,12 @@ class ScriptStepMissed(Note):
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class LimitReached(Note):
+class LimitReached(Note, frozen=True):
     limit: str
     value: float
 
 
-@dataclass(frozen=True, slots=True)
-class FindingMade(Note):
+class FindingMade(Note, frozen=True):
     """Something the user's client does against the provider's page. It never changes the call."""
 
     code: str
@@ -487,16 +427,14 @@ class FindingMade(Note):
     seen: str
 
 
-@dataclass(frozen=True, slots=True)
-class FaultInjected(Note):
+class FaultInjected(Note, frozen=True):
     """Something goes wrong on purpose; where it spoils a message, that is the next one."""
 
     kind: str
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class RecordingFailed(Note):
+class RecordingFailed(Note, frozen=True):
     """The recording stopped here; the call goes on."""
 
     text: str

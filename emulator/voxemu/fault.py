@@ -8,8 +8,10 @@ the control API and in Python; ``voxemu.spoiler`` does what they say.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from typing import Any, Literal
+
+from msgspec import Struct
+from msgspec.structs import asdict, fields
 
 from voxemu.errors import SettingsError, UnknownName, meant
 
@@ -23,8 +25,7 @@ FOR_EVER = 0
 # ``times``: every one from there on.
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """One thing that goes wrong. Made by ``fault_of``, which knows what each kind takes."""
 
     kind: str
@@ -75,8 +76,7 @@ class Fault:
         return " ".join([self.kind, *(f"{name}={value}" for name, value in said.items())])
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(Struct, frozen=True):
     """What one kind of fault does; ``takes`` are its fields beside the anchors, with their defaults."""
 
     family: Family
@@ -213,7 +213,7 @@ def table_of_fault(fault: Fault) -> dict[str, Any]:
     kind = KINDS[fault.kind]
     usual = {"times": kind.times, "on": kind.on, **kind.takes}
     defaults = {each.name: each.default for each in fields(Fault)} | usual
-    said = {each.name: getattr(fault, each.name) for each in fields(Fault)}
+    said = asdict(fault)
     return {name: value for name, value in said.items() if name == "kind" or value != defaults[name]}
 
 

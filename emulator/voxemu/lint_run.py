@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import asdict
 
 from voxemu import events
 from voxemu.audio import SAMPLE_BYTES, resample
@@ -89,8 +90,8 @@ def told_in(recording: Recording) -> Iterator[tuple[float, Event]]:
 
 
 def _event(kind: type[Event], line: Line) -> Event | None:
-    names = {each.name for each in fields(kind)}
-    if "pcm" in names or not names <= set(line.fields):
+    names = kind.__struct_fields__
+    if "pcm" in names or not line.fields.keys() >= set(names):
         return None
     return kind(**{name: line.fields[name] for name in names})
 

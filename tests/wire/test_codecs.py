@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.wire.vocabulary import EXAMPLES, STRATEGIES, direction, json_values, kinds, variants, words
 from tests.wire.written import ALL, CANONICAL, MALFORMED, READABLE, Sample, samples_of

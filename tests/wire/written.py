@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -65,7 +65,7 @@ def written_message(spec: dict[str, Any]) -> Message:
 
 def written_event(spec: dict[str, Any]) -> Event:
     kind: type[Event] = getattr(events, spec["event"])
-    given = {field.name: spec[field.name] for field in fields(kind) if field.name in spec}
+    given = {name: spec[name] for name in kind.__struct_fields__ if name in spec}
     assert len(given) == len(spec) - 1, f"{spec} has fields that {kind.__name__} lacks"
     if "pcm" in given:
         given["pcm"] = base64.b64decode(given["pcm"])

@@ -33,7 +33,6 @@ from voxemu.events import (
     Event,
     LimitReached,
     Opened,
-    Ponged,
     ReadingSlowed,
     SessionEnded,
     UserAudioSent,
@@ -157,14 +156,18 @@ class Pump:
                 got = await self._socket.receive()
             except OSError as error:
                 got = Closed(BROKEN, str(error), "line")
-            if isinstance(got, Closed):
+            if isinstance(got, Message):
+                events = self._decoded(got)
+            elif isinstance(got, Closed):
                 self._gone.set()
                 self._hang_up(got)
                 return
-            if isinstance(got, LimitReached):
+            elif isinstance(got, LimitReached):
                 self._tell(got)
                 continue
-            for event in self._decoded(got):
+            else:
+                events = [got]
+            for event in events:
                 # Time that passes by itself comes in whole events.
                 for part in (event,) if clock.running else clock.cut(event):
                     if self._congested and self._pauses:
@@ -184,9 +187,7 @@ class Pump:
     def _tell(self, event: Event) -> None:
         self._guarded(self._given, event, self._clock.now())
 
-    def _decoded(self, got: Message | Ponged) -> list[Event]:
-        if isinstance(got, Ponged):
-            return [got]
+    def _decoded(self, got: Message) -> list[Event]:
         try:
             events = self._codec.decode(got)
         except Exception as error:
@@ -251,17 +252,17 @@ class Pump:
         for event in events:
             if self._closed is not None:
                 return
-            if isinstance(event, Closed):
+            if type(event) is Closed:
                 self._closed = event
                 self._crank.hang_up(self._clock.now(), in_words=self._told_of_end, linger=self._limits.linger)
                 self._over.set()
-            elif isinstance(event, ReadingSlowed):
+            elif type(event) is ReadingSlowed:
                 self._slow = event.seconds
             else:
                 messages = self._codec.encode(event)
                 for message in messages:
                     self._send(message)
-                self._told_of_end = self._told_of_end or bool(messages and isinstance(event, SessionEnded))
+                self._told_of_end = self._told_of_end or bool(messages and type(event) is SessionEnded)
         if len(self._outbox) >= self._limits.outbox and not self._congested:
             self._congest()
 

@@ -76,9 +76,9 @@ class Linter:
         self._fits = True
 
     def saw(self, event: Event, now: float) -> Iterable[Note]:
-        if isinstance(event, UserAudioSent):
+        if type(event) is UserAudioSent:
             self._heard(event, now)
-        elif isinstance(event, AgentAudioSent):
+        elif type(event) is AgentAudioSent:
             return ()
         elif isinstance(event, Unrecognised):
             self._misreadings.saw(event)

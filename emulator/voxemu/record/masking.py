@@ -10,6 +10,9 @@ from itertools import islice
 from typing import Any
 from urllib.parse import quote, quote_plus
 
+from msgspec import Struct
+from msgspec.structs import asdict
+
 MASK = "***"
 
 SHORT = 6
@@ -82,6 +85,8 @@ class Mask:
                 else self.plain(item, depth + 1)
                 for name, item in islice(value.items(), WIDEST)
             }
+        if isinstance(value, Struct):
+            return self.plain(asdict(value), depth)
         if is_dataclass(value) and not isinstance(value, type):
             named = {field.name: getattr(value, field.name) for field in fields(value)}
             return self.plain(named, depth)

@@ -50,7 +50,6 @@ AHEAD = 60.0
 # be heard, lies in the file already; a flush takes it back there.
 BATCH_SAMPLES = 0.1
 # Seconds of audio that are written without waiting for that.
-SOUND = (UserAudioSent, AgentAudioSent)
 UNTOLD = (MicrophoneCaptured, Ponged)
 # The first is on its way only: it is seen again as UserAudioSent, or in MicrophoneDropped. The second is the
 # network's: the same call has none in a rehearsal.
@@ -204,7 +203,7 @@ class Recorder:
 
     def _saw(self, event: Event, now: float) -> None:
         kind, most = type(event), self._most_bytes
-        if isinstance(event, SOUND):
+        if type(event) is UserAudioSent or type(event) is AgentAudioSent:
             self._heard.append((event, now))
             if kind is UserAudioSent:
                 self._user_bytes += len(event.pcm)
@@ -229,7 +228,7 @@ class Recorder:
             self._t0 = self._last_write = now
         since = self._since(now)
         here = round(since * self._rate)
-        if not isinstance(event, UNTOLD):
+        if type(event) not in UNTOLD:
             self._timeline.add(event, round(since * 1000), here)
         self._reckoning.saw(event, since, here)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +158,7 @@ def _event(line: Line) -> Event | None:
     kind = KINDS.get(line.type)
     if kind is None:
         return None
-    known = {each.name for each in fields(kind)}
+    known = kind.__struct_fields__
     said = {name: value for name, value in line.fields.items() if name in known}
     if "pcm" in known:
         samples = line.fields.get("samples")

@@ -15,7 +15,7 @@ import json
 import re
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -168,7 +168,7 @@ class TimelineFile:
             self.size += done
 
     def _meet(self, event: Event) -> _Kind:
-        names = tuple(each.name for each in fields(event))
+        names = event.__struct_fields__
         sounds = "pcm" in names
         where = direction(event, self._provider)
         called = type_name(type(event))

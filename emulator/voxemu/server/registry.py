@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from voxemu.drive.clock import Clock
@@ -194,7 +194,7 @@ class Registry:
 def _known(event: Event) -> tuple[str, tuple[str, ...]]:
     kind = type(event)
     if kind not in _KINDS:
-        _KINDS[kind] = named(kind), tuple(item.name for item in fields(event))
+        _KINDS[kind] = named(kind), kind.__struct_fields__
     return _KINDS[kind]
 
 

@@ -46,7 +46,7 @@ class Watch:
 
     def saw(self, event: Event, now: float) -> Iterable[Note]:
         record = self._record
-        if isinstance(event, Opened):
+        if type(event) is Opened:
             record.opened = now
             self._news.opened(record)
         said = record.saw(event, now - record.opened)
