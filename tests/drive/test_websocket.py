@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from asyncio import sslproto
 from typing import Any
 
 from aiohttp.client_exceptions import ClientConnectionResetError
@@ -81,3 +83,19 @@ def test_a_line_that_is_lost_takes_nothing() -> None:
 
 def test_whoever_waits_is_told_of_a_line_that_breaks() -> None:
     assert not socket_of(Ws(gone=True), Transport()).offer(b"pcm")
+
+
+class Closing:
+    """The part of asyncio's TLS that a transport tells of its end."""
+
+    def _start_shutdown(self) -> None:
+        return
+
+
+async def test_a_line_over_tls_that_was_closed_twice_takes_no_more_and_nothing_breaks() -> None:
+    made: Any = sslproto._SSLProtocolTransport
+    transport = made(asyncio.get_running_loop(), Closing())
+    for _ in range(2):
+        # The second time it forgets its protocol.
+        transport.close()
+    assert not socket_of(Ws(), transport).offer("too late")

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 import jwt
 import pytest
 
-from tests.server.conftest import Running, Start
+from tests.server.conftest import Running, Start, until
 from tests.server.phone import Phone, dial
 from voxemu.events import AgentAudioSent, SessionStarted, UserAudioSent
 from voxemu.provider import Key
@@ -260,6 +262,33 @@ async def test_where_every_connection_is_a_session_a_new_one_is_told_503_and_the
         await phone.speak()
         await phone.hear(AgentAudioSent)
         await phone.ws.close()
+
+
+async def test_sockets_that_come_all_at_once_keep_nobody_out_even_before_their_upgrade(start: Start) -> None:
+    emu = await start("[limits]\nconnections = 20")
+    _, url = await token(emu)
+    host, _, port = emu.url.removeprefix("http://").rpartition(":")
+    upgrade = (
+        f"GET {urlsplit(url).path} HTTP/1.1\r\nHost: localhost\r\n"
+        "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    )
+    with ExitStack() as stack:
+
+        def line() -> socket.socket:
+            found = stack.enter_context(socket.create_connection((host, int(port))))
+            found.setblocking(False)
+            return found
+
+        lines = [line() for _ in range(20)]
+        await until(lambda: len(emu.server.connections) == 20)
+        # The server shares this loop: it reads all of this in one turn.
+        for each in lines:
+            each.send(upgrade.encode())
+        for newcomer in [line() for _ in range(3)]:
+            newcomer.send(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            got = await asyncio.get_running_loop().sock_recv(newcomer, 12)
+            assert got == b"HTTP/1.1 200"
 
 
 # --- what the machine carries -------------------------------------------------------------------------------

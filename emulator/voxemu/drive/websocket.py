@@ -87,9 +87,11 @@ class AiohttpSocket:
     def _takes_more(self) -> bool:
         if self._transport is None:
             return True
+        if self._transport.is_closing():
+            # It is over, and our reader is yet to hear of it. asyncio's TLS has no protocol to tell by then.
+            return False
         protocol: Any = self._transport.get_protocol()
-        if protocol is None or self._transport.is_closing():
-            # It is over, and our reader is yet to hear of it.
+        if protocol is None:
             return False
         return not protocol.writing_paused and self._transport.get_write_buffer_size() < WAITING
 

@@ -14,7 +14,10 @@ EXPIRED = "the session token has expired"
 
 async def spoiled(struck: Struck, request: web.Request) -> web.Response | None:
     """Waits as long as it is to; then what is answered in place of the truth, None where nothing is."""
-    await asyncio.sleep(struck.wait)
+    if struck.wait:
+        # Else not even for a turn of the loop: this connection is busy meanwhile, and where a flood of such
+        # requests is read in one turn, none would be left to make way.
+        await asyncio.sleep(struck.wait)
     if struck.stalls:
         # Never answered; whoever is still there is dropped.
         if request.transport is not None:
