@@ -7,9 +7,8 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from voxemu.errors import VoxemuError
-from voxemu.events import Event, Opened, ScriptStepBegan, ScriptStepInterrupted, ScriptStepMissed
+from voxemu.events import Event, Opened, ScriptStepBegan, ScriptStepInterrupted, ScriptStepMissed, named
 from voxemu.provider import Provider
-from voxemu.record.timeline import type_name
 from voxemu.scenario.script_watch import ScriptWatch
 from voxemu_client.web import fetch
 
@@ -17,7 +16,7 @@ LOOKS = 20
 # At a session that is about to be over.
 
 _NOTES: dict[str, type[Event]] = {
-    type_name(kind): kind for kind in (ScriptStepBegan, ScriptStepInterrupted, ScriptStepMissed)
+    named(kind): kind for kind in (ScriptStepBegan, ScriptStepInterrupted, ScriptStepMissed)
 }
 
 

@@ -22,10 +22,11 @@ from voxemu.events import (
     TurnEnded,
     TurnStarted,
     UserAudioSent,
+    named,
 )
 from voxemu.provider import Provider
 from voxemu.record.masking import Mask
-from voxemu.record.timeline import direction, type_name
+from voxemu.record.timeline import direction
 
 SOUNDS = (UserAudioSent, AgentAudioSent, MicrophoneCaptured)
 SESSION = 80
@@ -53,7 +54,7 @@ class JsonLines:
             if isinstance(event, TokenPresented):
                 said["token"] = "***"
             way = direction(event, self._provider)
-            head = {"type": type_name(type(event)), "t": round((now - self._opened) * 1000), "dir": way}
+            head = {"type": named(type(event)), "t": round((now - self._opened) * 1000), "dir": way}
             self.write(head | said)
         return ()
 

@@ -25,10 +25,11 @@ from voxemu.events import (
     UserAudioSent,
     Viseme,
     VisemesSent,
+    named,
 )
 from voxemu.provider import Role
 from voxemu.record.masking import Mask
-from voxemu.record.timeline import TimelineFile, read_timeline, type_name
+from voxemu.record.timeline import TimelineFile, read_timeline
 from voxemu.wire import PROVIDERS
 from voxemu.wire.lokutor import LokutorSettings
 
@@ -173,9 +174,9 @@ def test_names_of_types_are_those_that_files_hold_already() -> None:
         and kind.__bases__ != (object,)
         and kind is not Event
     ]
-    named = {type_name(kind) for kind in kinds}
+    names = {named(kind) for kind in kinds}
     # Part of the schema: renaming one of these needs a new schema version.
-    assert named >= {
+    assert names >= {
         "user_audio_sent", "token_presented", "setting_sent", "rates_announced", "tool_result_sent",
         "interrupt_sent", "stop_sent", "session_started", "agent_readied", "rates_declared",
         "setting_confirmed", "listening_started", "thinking_started", "thinking_stopped",

@@ -138,7 +138,7 @@ class Session:
         self._opened = 0.0
         self._limit = NEVER
         # When the session has lasted long enough.
-        self._patience = settings.idle_limit
+        self._idle_limit = settings.idle_limit
         self._life = 0.0
         # The last sign of it.
 
@@ -223,10 +223,10 @@ class Session:
         missed = self._intake.deadline
         if missed is not None and missed <= self._due:
             self._due, self._act, self._is_missing = missed, self._miss_audio, True
-        if self._patience is not None:
+        if self._idle_limit is not None:
             # As long as the agent sounds, nobody is idle.
             life, ends = self._life, self._playout.ends
-            idle = (life if life > ends else ends) + self._patience
+            idle = (life if life > ends else ends) + self._idle_limit
             if idle < self._due:
                 self._due, self._act, self._is_missing = idle, self._idle_out, True
 
@@ -563,8 +563,7 @@ class Session:
                 self._move(Trigger.SPEAK)
             reply.speaking, reply.thinks = True, False
             self._out.append(SpeakingStarted(reply.generation))
-        self._out += self._voice.line(step, "after_speaking")
-        self._out += self._voice.line(step, "with_audio")
+        self._out += self._voice.line(step, "after_speaking", "with_audio")
         if step.visemes and self.call.settings.get("visemes") is True:
             self._out.append(VisemesSent(step.visemes, reply.generation))
         self._out += self._voice.say(step, reply, at)

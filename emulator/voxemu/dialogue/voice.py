@@ -35,11 +35,11 @@ class Voice:
         )
         self.reply: Reply | None = None
 
-    def line(self, step: Say, place: str) -> list[Event]:
-        """The step's transcript, if this is its place."""
-        if place != self._place or not step.text:
+    def line(self, step: Say, *here: str) -> list[Event]:
+        """The step's transcript, if its place is here."""
+        if self._place not in here or not step.text:
             return []
-        if place == "with_audio":
+        if self._place == "with_audio":
             self.captions.begins(step.text)
             return []
         return [*self.captions.says(step.text)]

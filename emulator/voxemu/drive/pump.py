@@ -143,7 +143,8 @@ class Pump:
     # --- in ------------------------------------------------------------
 
     async def _read(self) -> None:
-        clock, most = self._clock, self._limits.ahead or NEVER
+        clock = self._clock
+        most = NEVER if self._limits.ahead is None else self._limits.ahead
         while True:
             if self._congested and self._pauses:
                 await self._room.wait()

@@ -14,7 +14,7 @@ from typing import Any
 from voxemu import events as vocabulary
 from voxemu.audio import SAMPLE_BYTES, AudioFormat
 from voxemu.errors import AudioError, RecordingError
-from voxemu.events import Event, SessionEnded
+from voxemu.events import Event, SessionEnded, named
 from voxemu.provider import Role
 from voxemu.record.allowance import GIB
 from voxemu.record.claiming import is_claimed
@@ -23,11 +23,11 @@ from voxemu.record.manifest import SCHEMA, counts, ending
 from voxemu.record.masking import Mask
 from voxemu.record.parts import parts_of
 from voxemu.record.reckoning import Reckoning
-from voxemu.record.timeline import Line, ReadTimeline, read_timeline, type_name
+from voxemu.record.timeline import Line, ReadTimeline, read_timeline
 from voxemu.record.wav import HEADER_BYTES, private, told, wav_header
 
 KINDS: Mapping[str, type[Event]] = {
-    type_name(kind): kind
+    named(kind): kind
     for kind in vars(vocabulary).values()
     if isinstance(kind, type) and issubclass(kind, Event)
 }

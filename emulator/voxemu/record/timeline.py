@@ -38,9 +38,6 @@ Direction = str
 SESSION_IDS = re.compile(rb'"session_id":"(?:[^"\\]|\\.)*"')
 
 
-type_name = named
-
-
 class SoundLine(msgspec.Struct, gc=False, omit_defaults=True):
     """A line about a message of a call's audio: nearly all of a timeline is made of these."""
 
@@ -171,7 +168,7 @@ class TimelineFile:
         names = event.__struct_fields__
         sounds = "pcm" in names
         where = direction(event, self._provider)
-        called = type_name(type(event))
+        called = named(type(event))
         head, unsent = (spell({"dir": way, "type": called})[1:-1] for way in (where, "note"))
         asks = where in ("up", "down") and isinstance(event, self._ours) and not sounds
         rest = tuple(name for name in names if name != "pcm")

@@ -7,13 +7,13 @@ from typing import Any
 
 from voxemu import events
 from voxemu.errors import UnknownName
-from voxemu.record.timeline import type_name
+from voxemu.events import named
 
 # Audio and signs of life are counted, and not kept.
 UNSEEN = (events.UserAudioSent, events.AgentAudioSent, events.ThinkingSoundSent, events.Ponged)
 FAMILIES = (events.Event, events.Uplink, events.Downlink, events.Line, events.Note)
 TYPES = frozenset(
-    type_name(kind)
+    named(kind)
     for kind in vars(events).values()
     if isinstance(kind, type) and issubclass(kind, events.Event) and kind not in (*UNSEEN, *FAMILIES)
 )
