@@ -110,7 +110,7 @@ def test_an_expectation_that_is_not_met_is_not_mended_by_an_update(emu: Run, gol
     for arguments in (("check",), ("check", "--update")):
         code, out, _ = emu(*arguments)
         assert code == 1
-        assert "at least 1 of error: 0" in out
+        assert "at least 1 of error: there were none" in out
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_a_rehearsal_prints_a_verdict_for_each_expectation(emu: Run, golden: Pat
     head, step, met, unmet = out.splitlines()
     assert head.startswith("hello  workbuddy  ")
     assert step == "     0.50 s  step 1 says tone:300:0.5"
-    assert met == "  ok           0 of error: 0"
+    assert met == "  ok           0 of error: there were none"
     assert unmet == (
         "  NO BARGE-IN  the agent stops within 250 ms of every barge_in: barge-in did not happen"
         "  [recordings/workbuddy/hello/scenario.toml:12]"

@@ -53,11 +53,11 @@ def verdict(text: str, moments: list[Moment] | None = None) -> Verdict:
         ('matches = "echo of 1\\\\.2"', "met", "'(echo of 1.20 s of speech)'"),
         ('matches = "tone"', "failed", "'(echo of 1.20 s of speech)'"),
         ('matches = "echo"\nspeaker = "user"', "failed", "there was no user_transcript"),
-        ('event = "turn_ended"\ncount = 2', "met", "2"),
-        ('event = "turn_ended"\ncount = 3', "failed", "2"),
-        ('event = "turn_ended"\nat_least = 2\nat_most = 2', "met", "2"),
-        ('event = "turn_ended"\nat_most = 1', "failed", "2"),
-        ('event = "error"\ncount = 0', "met", "0"),
+        ('event = "turn_ended"\ncount = 2', "met", "there were 2"),
+        ('event = "turn_ended"\ncount = 3', "failed", "there were 2"),
+        ('event = "turn_ended"\nat_least = 2\nat_most = 2', "met", "there were 2"),
+        ('event = "turn_ended"\nat_most = 1', "failed", "there were 2"),
+        ('event = "error"\ncount = 0', "met", "there were none"),
     ],
 )
 def test_an_expectation_is_judged(text: str, outcome: str, seen: str) -> None:

@@ -209,7 +209,7 @@ def test_what_a_scenario_expects_is_asked_of_a_test_that_passes(pytester: pytest
     result = pytester.runpytest("--emu-update")
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(
-        ["the call is not what its scenario expects", "  *short.toml:14: 1 of barge_in: 0"]
+        ["the call is not what its scenario expects", "  *short.toml:14: 1 of barge_in: there were none"]
     )
 
 

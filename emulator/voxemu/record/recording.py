@@ -46,7 +46,7 @@ class Recording:
     @classmethod
     def open(cls, path: Path) -> Recording:
         """Raises RecordingError, naming the file that is missing or broken."""
-        if not path.is_dir():
+        if not (path / MANIFEST).exists():
             raise RecordingError(f"{path} is no recording: give the directory that holds {MANIFEST}")
         manifest = read_json(path / MANIFEST)
         if manifest.get("schema") != SCHEMA:

@@ -162,7 +162,8 @@ def _counted(expected: Counted, call: _Call) -> tuple[Outcome, str]:
         or (expected.at_least is not None and number < expected.at_least)
         or (expected.at_most is not None and number > expected.at_most)
     )
-    return ("failed" if wrong else "met"), str(number)
+    saw = "there was 1" if number == 1 else f"there were {number or 'none'}"
+    return ("failed" if wrong else "met"), saw
 
 
 def _heard_wanted(expected: HeardOf) -> str:
