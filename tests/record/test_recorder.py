@@ -474,7 +474,7 @@ def test_a_failure_after_the_last_event_is_kept(call: Recorded) -> None:
 
 
 def test_a_directory_without_a_recording_is_named(tmp_path: Path) -> None:
-    with pytest.raises(RecordingError, match=r"is no recording: give the directory that holds manifest\.json"):
+    with pytest.raises(RecordingError, match=r"give the directory that holds manifest\.json"):
         Recording.open(tmp_path)
 
 
