@@ -94,7 +94,7 @@ from voxemu.provider import Provider
 Timer = tuple[float, Callable[[float], None]]
 
 NEW, SPEAKING, ENDED = State.NEW, State.SPEAKING, State.ENDED
-# An enumeration's member costs five times as much to look up there: these are asked for with every message.
+# Looking a member up in its enumeration costs as much as twenty names. These are asked for with each message.
 NEVER = float("inf")
 ECHOED = 1.0
 # Seconds of the agent's own voice in the microphone before that is remarked on.

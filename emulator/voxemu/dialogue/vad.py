@@ -24,8 +24,8 @@ TRUSTED: Final = 2
 # for the user's too: an echo in the user's last 40 ms counts as theirs, and the guard works a third as much.
 _FULL_SCALE: Final = 32768.0
 FAINT: Final = 256 / _FULL_SCALE
-# RMS of full scale: no window whose samples are no larger, either way, is louder. Their high bytes are all
-# 0x00 or 0xFF.
+# RMS of full scale: no window whose samples are no larger, either way, is louder; high bytes tell.
+_FAINT_BYTES: Final = b"\x00\xff"
 AT_ONCE: Final = 8
 # Faint windows in which the room is learnt together.
 _PCM16: Final = np.dtype("<i2")
@@ -118,14 +118,14 @@ class Detector:
             raise ValueError(f"S16LE audio has an even number of bytes, not {len(pcm)}")
         if self._partial:
             pcm = self._partial + pcm
-        size = self._bytes
-        whole = len(pcm) - len(pcm) % size
+        size, at = self._bytes, 0
         found = []
-        for at in range(0, whole, size):
+        while len(pcm) - at >= size:
             event = self._hear(pcm[at : at + size])
             if event is not None:
                 found.append(event)
-        self._partial = pcm[whole:]
+            at += size
+        self._partial = pcm[at:]
         return found
 
     def cut(self, position: int) -> SpeechEnded | None:
@@ -180,10 +180,7 @@ class Detector:
         """Whether it can be nothing else; what it says of the room is learnt later, with that of others."""
         if window == self._zeros:
             return True
-        if not self._puts_off:
-            return False
-        high = window[1::2]
-        if high.count(0x00) + high.count(0xFF) != self._size:
+        if not self._puts_off or window[1::2].translate(None, _FAINT_BYTES):
             return False
         self._faint.append(window)
         if len(self._faint) == AT_ONCE:
