@@ -218,6 +218,7 @@ async def test_a_user_who_never_comes_is_a_finding(start: Start) -> None:
     found = await session(emu, answer["sessionId"])
     assert found["closed"] == {"code": 1000, "reason": "the user did not come within 0.1 s", "by": "caller"}
     assert [finding["code"] for finding in found["findings"]] == ["F-NEVER-CONNECTED"]
+    assert (found["state"], found["live"]) == ("ended", False)
 
 
 # --- which rooms --------------------------------------------------------------------------------------------

@@ -168,8 +168,10 @@ class Registry:
 
     def ended(self, record: Record) -> None:
         if self.live.pop(record.id, None) is not None:
-            session = record.session
-            record.session = Past(session.state, session.call, session.agent)
+            from voxemu.dialogue.states import State
+
+            # Also that of a room which nobody came to: it has not begun, and never will.
+            record.session = Past(State.ENDED, record.session.call, record.session.agent)
             self._ended.append(record)
 
     def find(self, session_id: str) -> Record | None:
