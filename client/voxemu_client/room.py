@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from voxemu.errors import ConnectionLost, Refused, UsageError
 from voxemu.events import Closed, Ponged
 from voxemu.provider import Message, Target
-from voxemu.rooms.port import FRAME_SAMPLES, RATE
+from voxemu.rooms.port import FRAME_SAMPLES, LAST_WORD, RATE
 from voxemu_client.room_ears import RoomEars
 
 if TYPE_CHECKING:
@@ -150,6 +150,7 @@ class RoomLine:
         from livekit import rtc
 
         if self._over:
+            await asyncio.sleep(LAST_WORD)
             raise ConnectionResetError("the room is over")
         if isinstance(message, bytes):
             pcm = self._unsent + message

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import socket
+import ssl
 from types import SimpleNamespace
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
@@ -56,7 +57,8 @@ def translated(url: str) -> Any:
     except TimeoutError as error:
         raise ConnectionLost(f"{shown} did not answer in time; is a server there?") from error
     except aiohttp.ClientConnectorError as error:
-        raise ConnectionLost(f"{shown} cannot be reached ({_reason(error)}); {_way_out(shown)}") from error
+        way_out = _way_out(shown, tls=isinstance(error, aiohttp.ClientSSLError))
+        raise ConnectionLost(f"{shown} cannot be reached ({_reason(error)}); {way_out}") from error
     except (aiohttp.ClientError, OSError) as error:
         raise ConnectionLost(f"{shown} broke the connection: {str(error) or type(error).__name__}") from error
 
@@ -64,12 +66,16 @@ def translated(url: str) -> Any:
 def _reason(error: aiohttp.ClientConnectorError) -> str:
     """The system's own words; asyncio's are about the call that it made."""
     number = error.os_error.errno
-    if isinstance(error.os_error, socket.gaierror) or number is None or number <= 0:
+    # These have numbers of their own.
+    foreign = isinstance(error.os_error, socket.gaierror | ssl.SSLError)
+    if foreign or number is None or number <= 0:
         return error.strerror or str(error.os_error) or "no connection"
     return os.strerror(number)
 
 
-def _way_out(shown: str) -> str:
+def _way_out(shown: str, *, tls: bool) -> str:
+    if tls:
+        return "does it speak TLS there, with a certificate that this machine trusts?"
     if urlsplit(shown).hostname in LOOPBACK:
         return "is the server running? `emu serve` starts one"
     return "is the address right, and the server running?"

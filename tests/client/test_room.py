@@ -306,6 +306,19 @@ async def test_a_session_that_could_not_be_ended_is_told_and_left_all_the_same()
     assert await left("it answered 500") == (["unpublish TR_1", "end", "leave"], ["it answered 500"])
 
 
+async def test_how_a_room_ended_is_told_before_whoever_speaks_finds_it_over() -> None:
+    async def end() -> str:
+        return ""
+
+    line, why = RoomLine(end), Closed(1008, "somebody else joined under this identity", "line")
+    line._put(why)
+    speaking = asyncio.create_task(line.send(bytes(960)))
+    await asyncio.sleep(0)
+    assert (await line.receive(), speaking.done()) == (why, False)
+    with pytest.raises(ConnectionResetError):
+        await speaking
+
+
 # --- as it is typed ----------------------------------------------------------------------------------------
 
 

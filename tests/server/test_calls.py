@@ -298,15 +298,6 @@ async def test_a_call_that_cannot_be_recorded_goes_on(
     await phone.ws.close()
 
 
-async def test_a_reader_that_leaves_does_not_end_calls(start: Start) -> None:
-    emu = await start()
-    emu.out.close()
-    phone = await dial(emu.client, "lokutor", emu.url)
-    await phone.speak()
-    await phone.hear(AgentAudioSent)
-    await phone.ws.close()
-
-
 async def test_what_strangers_send_cannot_move_the_cursor(start: Start) -> None:
     emu = await start()
     phone = await dial(emu.client, "lokutor", emu.url)

@@ -18,7 +18,7 @@ from voxemu.errors import ConnectionLost
 from voxemu.events import Closed, Ponged, Side
 from voxemu.provider import Message
 from voxemu.rooms.agent_line import AgentLine, Word
-from voxemu.rooms.port import BACKGROUND_TRACK, VOICE_TRACK, RoomPlan, RoomStats
+from voxemu.rooms.port import BACKGROUND_TRACK, LAST_WORD, VOICE_TRACK, RoomPlan, RoomStats
 
 WARM_WAIT = 45.0
 # Seconds that a child may take to start, and
@@ -269,6 +269,7 @@ class ChildRoom:
 
     async def send(self, message: Message) -> None:
         if self._closed is not None:
+            await asyncio.sleep(LAST_WORD)
             raise ConnectionResetError(self._closed.reason)
         await self._child.line.send(message)
         if isinstance(message, bytes):

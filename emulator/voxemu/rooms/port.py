@@ -31,6 +31,9 @@ TOKEN_LIFE = 600.0
 # Seconds that a user's token is good for.
 OVER = -3600.0
 # The life of a token that has expired, for whoever allows for clocks that differ too.
+LAST_WORD = 0.1
+# Seconds after which a room that is over takes it as an error to be sent to. How it ended is told by
+# ``receive()``: whoever sends must not be the first to say that it broke.
 VOICE_TRACK = "roomio_audio"
 BACKGROUND_TRACK = "background_audio"
 STATE_ATTRIBUTE = "lk.agent.state"

@@ -39,6 +39,7 @@ from voxemu.rooms.embedded.voice import Sound, Voice
 from voxemu.rooms.port import (
     BACKGROUND_TRACK,
     FRAME_SAMPLES,
+    LAST_WORD,
     RATE,
     VOICE_TRACK,
     RoomPlan,
@@ -53,8 +54,6 @@ HEARD_LIMIT = 500
 QUEUE_LIMIT = 3000
 # Frames of agent audio, a minute, after which ``send`` waits.
 BROKEN = 1006
-LAST_WORD = 0.1
-# Seconds.
 SETTLE = 2.0
 # Seconds after joining when a user counts as joined though they hear nothing yet.
 
@@ -143,7 +142,6 @@ class Seat:
 
     async def send(self, message: Message) -> None:
         if self._closed is not None:
-            # How the room ended is told by receive(); whoever sends must not be the first to say it broke.
             await asyncio.sleep(LAST_WORD)
             raise ConnectionResetError(self._closed.reason)
         for act in self._face.take(message):
