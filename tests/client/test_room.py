@@ -23,6 +23,7 @@ from tests.server.conftest import QUICK, Start
 from voxemu.errors import ConnectionLost, Refused, UsageError
 from voxemu.events import (
     BargedIn,
+    Closed,
     Event,
     ListeningStarted,
     Note,
