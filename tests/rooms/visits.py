@@ -19,8 +19,8 @@ import sys
 import time
 import wave
 from collections import deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -352,6 +352,18 @@ def require_browser() -> tuple[str, str]:
 @lru_cache(maxsize=1)
 def _bundle(node: str) -> None:
     npm = require_tool("npm", "Debian: apt install npm")
+    with _alone_in(BROWSER):
+        installed = _install(npm)
+        built = BROWSER / "dist" / ".built"
+        sources = [installed, BROWSER / "build.mjs", *(BROWSER / "src").iterdir()]
+        # What is there already may be in use by another of pytest's workers.
+        if not built.is_file() or any(one.stat().st_mtime > built.stat().st_mtime for one in sources):
+            subprocess.run([node, "build.mjs"], cwd=BROWSER, check=True)
+            built.touch()
+
+
+def _install(npm: str) -> Path:
+    """The file that stands for what is installed."""
     wanted = (BROWSER / "package-lock.json").read_bytes()
     stamp = BROWSER / "node_modules" / ".installed"
     if not stamp.is_file() or stamp.read_bytes() != wanted:
@@ -360,4 +372,17 @@ def _bundle(node: str) -> None:
         if installed.returncode != 0:
             lack(f"npm ci failed: {installed.stderr.strip()[-300:]}")
         stamp.write_bytes(wanted)
-    subprocess.run([node, "build.mjs"], cwd=BROWSER, check=True)
+    return stamp
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """pytest's workers are processes: two that install at once leave half of it."""
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
