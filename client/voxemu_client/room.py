@@ -7,7 +7,6 @@ heard and seen there is the matter of ``room_ears``.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import re
@@ -34,6 +33,8 @@ LEAVING = 5.0
 # Seconds that one step of leaving may take.
 
 End = Callable[[], Awaitable[str]]
+
+log = logging.getLogger("voxemu.client")
 
 
 def require_sdk() -> None:
@@ -128,12 +129,16 @@ class RoomLine:
 
         silence = rtc.AudioFrame(bytes(CHUNK), RATE, 1, CHUNK // 2)
         taken = asyncio.ensure_future(publication.wait_for_subscription())
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(TAKEN_WAIT):
                 while not taken.done() and not self._over:
                     await self._source.capture_frame(silence)
                     await asyncio.wait([taken], timeout=CHUNK / 2 / RATE)
-        taken.cancel()
+        except TimeoutError:
+            log.debug("nobody in the room took the microphone within %g s", TAKEN_WAIT)
+        finally:
+            # Also where joining takes too long as a whole.
+            taken.cancel()
 
     # --- the socket ------------------------------------------------------------
 
